@@ -1,0 +1,62 @@
+//! The kinds that people write: `RamAccount`, `RamTenant`, `RamUser`, `RamAccessKey`.
+//!
+//! Types and schema rules only. What the schema cannot refuse, [`crate::plan`] decides.
+
+mod common;
+mod ram_access_key;
+mod ram_account;
+mod ram_tenant;
+mod ram_user;
+mod schema;
+
+pub use common::{AccountRef, Request, Requests, Span, Status};
+pub use ram_access_key::{
+    AnnotationValue, Binding, Format, Intent, KeyDeletionPolicy, KeyState, LabelValue, RamAccessKey, RamAccessKeySpec,
+    RamAccessKeyStatus, RetiringKey, SecretOutput, Template, UserRef, Why,
+};
+pub use ram_account::{
+    AssumeRole, CredentialSecret, CredentialSource, Credentials, Endpoints, RamAccount, RamAccountSpec,
+    RamAccountStatus, Usage, Used,
+};
+pub use ram_tenant::{
+    Attach, Limits, Names, NamespaceSelector, Permission, RamTenant, RamTenantSpec, RamTenantStatus, Requirement,
+    SelectorOperator, TenantUse,
+};
+pub use ram_user::{
+    Attachments, InventoryKey, KeyOwner, PolicyAttachment, PolicyKind, RamUser, RamUserSpec, RamUserStatus,
+    UserDeletionPolicy,
+};
+pub use schema::{crds, to_yaml};
+
+/// API group of every kind, and prefix of every label, annotation and finalizer this operator writes.
+pub const GROUP: &str = "ram-operator.dev";
+/// The one served version.
+pub const VERSION: &str = "v1alpha1";
+/// Keeps an object until what it made in RAM is taken away.
+pub const FINALIZER: &str = "ram-operator.dev/revoke";
+/// Label of every Secret this operator publishes; its value names the `RamAccessKey`.
+pub const SECRET_LABEL: &str = "ram-operator.dev/access-key";
+
+/// Annotation keys, by Kubernetes API conventions under our group.
+pub mod annotation {
+    /// `"true"` stops grants and drift repair of this object; never deletion or retirement.
+    pub const PAUSED: &str = "ram-operator.dev/paused";
+    /// Any new value asks for one pass now; `status.requests.reconcile.done` echoes it.
+    pub const RECONCILE: &str = "ram-operator.dev/reconcile";
+    /// On a Secret: the id of the published AccessKey.
+    pub const ACCESS_KEY_ID: &str = "ram-operator.dev/access-key-id";
+    /// On a Secret: the account the pair belongs to.
+    pub const ACCOUNT_ID: &str = "ram-operator.dev/account-id";
+    /// On a Secret: the RAM `UserId` the pair belongs to.
+    pub const USER_ID: &str = "ram-operator.dev/user-id";
+    /// On a Secret: when the pair was published, RFC 3339.
+    pub const PUBLISHED_TIME: &str = "ram-operator.dev/published-time";
+    /// On a Secret: the intent whose mint made the pair.
+    pub const INTENT: &str = "ram-operator.dev/intent";
+    /// On a Secret: ids and times of the keys that the published one replaced, `id@time` joined by commas.
+    pub const RETIRING: &str = "ram-operator.dev/retiring";
+    /// On a Secret: hex SHA-256 over id, newline and secret.
+    pub const PAIR_SHA256: &str = "ram-operator.dev/pair-sha256";
+    /// On a Secret: moved to refuse a late writer that holds an older resourceVersion.
+    pub const FENCED_TIME: &str = "ram-operator.dev/fenced-time";
+}

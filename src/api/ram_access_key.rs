@@ -1,0 +1,288 @@
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::common::{Requests, pending, status};
+
+/// An AccessKey pair of a RamUser, published in a Secret.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "ram-operator.dev",
+    version = "v1alpha1",
+    kind = "RamAccessKey",
+    plural = "ramaccesskeys",
+    namespaced,
+    shortname = "ramak",
+    category = "ram",
+    status = "RamAccessKeyStatus",
+    derive = "PartialEq",
+    doc = "An AccessKey pair of a RamUser, published in a Secret.",
+    selectable = ".status.accessKeyId",
+    selectable = ".spec.userRef.name",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "User", type_ = "string", json_path = ".spec.userRef.name"),
+    printcolumn(name = "Key ID", type_ = "string", json_path = ".status.accessKeyId"),
+    printcolumn(name = "Secret", type_ = "string", json_path = ".status.secret.name"),
+    printcolumn(name = "Published", type_ = "date", json_path = ".status.publishedTime", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct RamAccessKeySpec {
+    /// The RamUser of this namespace whose key it is. Immutable.
+    #[x_kube(validation = ("self == oldSelf", "`userRef` may not be changed: create another RamAccessKey instead"))]
+    pub user_ref: UserRef,
+
+    /// `Inactive` disables every key of this object in RAM and keeps them; `Active` enables what was disabled this way. Default: `Active`.
+    #[serde(default)]
+    pub state: KeyState,
+
+    /// Where and how the pair is published.
+    #[serde(default)]
+    pub secret: SecretOutput,
+
+    /// What becomes of the keys when this object is deleted. `Delete`: they are disabled and deleted. `Disable`: the published one is disabled and stays.
+    /// `Retain`: it stays in use, and the Secret too. Other than `Delete` must be allowed by the tenant. Default: `Delete`.
+    #[serde(default)]
+    pub deletion_policy: KeyDeletionPolicy,
+}
+
+/// Names a RamUser of the same namespace.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserRef {
+    /// Name of the RamUser.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub name: String,
+}
+
+/// RAM's `Status` of an AccessKey.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum KeyState {
+    /// It signs.
+    #[default]
+    Active,
+    /// It is refused.
+    Inactive,
+}
+
+/// What becomes of the keys when the object is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum KeyDeletionPolicy {
+    /// They are disabled and deleted.
+    #[default]
+    Delete,
+    /// The published one is disabled and stays in RAM.
+    Disable,
+    /// The published one stays in use, and its Secret too.
+    Retain,
+}
+
+/// Where and how a pair is published.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("has(self.name) == has(oldSelf.name)", "`secret.name` may not be set or removed later: create another RamAccessKey instead"))]
+pub struct SecretOutput {
+    /// Name of the Secret. Default: the object's name. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[x_kube(validation = ("self == oldSelf", "`secret.name` may not be changed: create another RamAccessKey instead"))]
+    pub name: Option<String>,
+
+    /// Labels put on the Secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = 32))]
+    #[x_kube(
+        validation = ("self.all(k, size(k) <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$'))", "keys of `secret.labels` must be label keys of Kubernetes"),
+        validation = ("self.all(k, !k.startsWith('ram-operator.dev/') && k != 'app.kubernetes.io/instance' && !k.startsWith('argocd.argoproj.io/'))", "`secret.labels` must not use 'ram-operator.dev/', 'app.kubernetes.io/instance' or 'argocd.argoproj.io/': those make another tool take the Secret for its own")
+    )]
+    pub labels: Option<BTreeMap<String, LabelValue>>,
+
+    /// Annotations put on the Secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = 32))]
+    #[x_kube(
+        validation = ("self.all(k, size(k) <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$'))", "keys of `secret.annotations` must be annotation keys of Kubernetes"),
+        validation = ("self.all(k, !k.startsWith('ram-operator.dev/') && k != 'app.kubernetes.io/instance' && !k.startsWith('argocd.argoproj.io/'))", "`secret.annotations` must not use 'ram-operator.dev/', 'app.kubernetes.io/instance' or 'argocd.argoproj.io/': those make another tool take the Secret for its own")
+    )]
+    pub annotations: Option<BTreeMap<String, AnnotationValue>>,
+
+    /// In which forms the pair is written. `Env`: `ALIBABA_CLOUD_ACCESS_KEY_ID` and `ALIBABA_CLOUD_ACCESS_KEY_SECRET`, for `envFrom`.
+    /// `Ini`: `credentials`, the file of the SDKs. `CliJson`: `config.json`, the file of the command line tool. `Csv`: `AccessKey.csv`, the console's download. Default: `[Env]`.
+    #[serde(default = "env_format")]
+    #[schemars(length(min = 1, max = 4))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub formats: Vec<Format>,
+
+    /// Further keys of the Secret, each a text in which `$(accessKeyId)`, `$(accessKeySecret)`, `$(userName)`, `$(userPrincipalName)` and `$(accountId)` are replaced; `$$(` stands for `$(`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = 32))]
+    #[x_kube(
+        validation = ("self.all(k, size(k) <= 253 && k.matches('^[-._a-zA-Z0-9]+$'))", "keys of `secret.data` must consist of letters, digits, '-', '_' and '.'"),
+        validation = ("self.all(k, !(k in ['ALIBABA_CLOUD_ACCESS_KEY_ID', 'ALIBABA_CLOUD_ACCESS_KEY_SECRET', 'credentials', 'config.json', 'AccessKey.csv']))", "`secret.data` must not use a key that `secret.formats` writes: 'ALIBABA_CLOUD_ACCESS_KEY_ID', 'ALIBABA_CLOUD_ACCESS_KEY_SECRET', 'credentials', 'config.json', 'AccessKey.csv'")
+    )]
+    pub data: Option<BTreeMap<String, Template>>,
+}
+
+fn env_format() -> Vec<Format> {
+    vec![Format::Env]
+}
+
+impl Default for SecretOutput {
+    fn default() -> Self {
+        Self { name: None, labels: None, annotations: None, formats: env_format(), data: None }
+    }
+}
+
+/// A label's value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline)]
+pub struct LabelValue(
+    #[schemars(length(max = 63), regex(pattern = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"))] pub String,
+);
+
+/// An annotation's value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline)]
+pub struct AnnotationValue(#[schemars(length(max = 4096))] pub String);
+
+/// A text with `$(...)` in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline)]
+pub struct Template(
+    #[schemars(
+        length(max = 8192),
+        regex(
+            pattern = r"^([^$]|\$[^(]|\$\$\(|\$\((accessKeyId|accessKeySecret|userName|userPrincipalName|accountId)\))*\$?$"
+        )
+    )]
+    pub String,
+);
+
+/// Forms in which a pair is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Format {
+    /// Two keys named as the environment variables of the official SDKs.
+    Env,
+    /// The SDKs' `credentials` file.
+    Ini,
+    /// The command line tool's `config.json`.
+    CliJson,
+    /// The console's `AccessKey.csv`.
+    Csv,
+}
+
+/// What the operator last saw of the key. `intents` and `retiring` are a journal: they cannot be rebuilt by looking.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("default" = pending()))]
+pub struct RamAccessKeyStatus {
+    /// The generation of the spec that the conditions speak of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The account the key is in; kept for good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account_id: Option<String>,
+    /// RAM's `UserId` of the key's user; kept for good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// RAM's `UserName` of the key's user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// Id of the published key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<String>,
+    /// What `spec.state` was carried out last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<KeyState>,
+    /// When the published key was made in RAM, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub create_time: Option<String>,
+    /// When the published key was written into its Secret, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published_time: Option<String>,
+    /// When the published pair was proved by a signed call, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proved_time: Option<String>,
+    /// When the published key was first missing from RAM's list, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing_time: Option<String>,
+    /// The Secret with the pair.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Binding>,
+    /// The Secret again, as servicebinding.io's Provisioned Service asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding: Option<Binding>,
+    /// Keys that are no longer published and on their way out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 20))]
+    pub retiring: Option<Vec<RetiringKey>>,
+    /// Mints whose outcome is still open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4))]
+    pub intents: Option<Vec<Intent>>,
+    /// Requests by annotation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Requests>,
+    /// `Ready`; `Stalled` and `Paused` when they are true.
+    #[serde(default)]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+status!(RamAccessKeyStatus);
+
+/// Names a Secret.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Binding {
+    /// Its name, in the object's namespace.
+    pub name: String,
+}
+
+/// A key on its way out.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RetiringKey {
+    /// Its id.
+    pub id: String,
+    /// `Replaced`: it was published once. `Stray`: it never was.
+    pub why: Why,
+    /// Since when, RFC 3339.
+    pub time: String,
+    /// When it was found disabled, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disabled_time: Option<String>,
+}
+
+/// Why a key is on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Why {
+    /// A newer key was published in its place.
+    Replaced,
+    /// A mint of ours made it and its secret was lost.
+    Stray,
+}
+
+/// The note written before a mint, with the window in which that mint can have made a key.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Intent {
+    /// Its name; the Secret that the mint published carries it too.
+    pub id: String,
+    /// When the request was signed, by RAM's clock, RFC 3339.
+    pub time: String,
+    /// After this RAM refuses the request, RFC 3339.
+    pub not_after: String,
+    /// Keys that the user had before.
+    #[schemars(length(max = 20))]
+    pub known_ids: Vec<String>,
+    /// The key that the new one replaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
+}

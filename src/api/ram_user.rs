@@ -1,0 +1,204 @@
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::common::{AccountRef, Requests, pending, status};
+use super::ram_access_key::KeyState;
+
+/// A RAM user with its policies.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "ram-operator.dev",
+    version = "v1alpha1",
+    kind = "RamUser",
+    plural = "ramusers",
+    namespaced,
+    shortname = "ramu",
+    category = "ram",
+    status = "RamUserStatus",
+    derive = "PartialEq",
+    doc = "A RAM user with its policies.",
+    selectable = ".status.userName",
+    selectable = ".spec.accountRef.name",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "User", type_ = "string", json_path = ".status.userName"),
+    printcolumn(name = "User ID", type_ = "string", json_path = ".status.userId", priority = 1),
+    printcolumn(name = "Account", type_ = "string", json_path = ".status.accountId", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("has(self.userName) == has(oldSelf.userName)", "`userName` may not be set or removed later: a RAM user keeps its name. Create another RamUser instead"))]
+pub struct RamUserSpec {
+    /// The account the user is made in. Immutable.
+    #[serde(default)]
+    #[x_kube(validation = ("self == oldSelf", "`accountRef` may not be changed: create another RamUser instead"))]
+    pub account_ref: AccountRef,
+
+    /// Name of the user in RAM; the tenant must allow it. Default: `<userNamePrefix><namespace>.<name>`, cut with a hash when longer than 64. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9._][A-Za-z0-9._-]*$"))]
+    #[x_kube(validation = ("self == oldSelf", "`userName` may not be changed: create another RamUser instead"))]
+    pub user_name: Option<String>,
+
+    /// Display name in RAM. Absent: not managed; RAM shows what it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[^\x00-\x1f]+$"))]
+    pub display_name: Option<String>,
+
+    /// Comment in RAM, at most 56 bytes: the marker that shows whose user it is follows in the same field. Absent: no text before the marker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 56), regex(pattern = r"^[^\x00-\x1f]*$"))]
+    #[x_kube(
+        validation = ("size(bytes(self)) <= 56", "`comments` must have at most 56 bytes in UTF-8"),
+        validation = ("!self.contains('[ram-operator:')", "`comments` must not contain '[ram-operator:'")
+    )]
+    pub comments: Option<String>,
+
+    /// E-mail address in RAM; the China site only. Absent: not managed. Empty: cleared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128), regex(pattern = r"^([^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+)?$"))]
+    pub email: Option<String>,
+
+    /// Mobile phone in RAM as `<country code>-<number>`; the China site only. Absent: not managed. Empty: cleared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32), regex(pattern = r"^([0-9]{1,4}-[0-9]{4,20})?$"))]
+    pub mobile_phone: Option<String>,
+
+    /// Policies attached to the user directly; the tenant must allow each. Absent: not managed. Empty: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 30))]
+    #[x_kube(
+        merge_strategy = ListMerge::Atomic,
+        validation = ("self.all(x, self.exists_one(y, y.type == x.type && y.name == x.name))", "`policies` must not name a policy twice"),
+        validation = ("self.filter(x, x.type == 'System').size() <= 20", "`policies` must not hold more than 20 of type 'System', which is RAM's quota"),
+        validation = ("self.filter(x, x.type == 'Custom').size() <= 10", "`policies` must not hold more than 10 of type 'Custom', which is RAM's quota")
+    )]
+    pub policies: Option<Vec<PolicyAttachment>>,
+
+    /// What becomes of policies that somebody else attached, when `policies` is given. `Exclusive`: they are detached, but a policy that only denies stays and is reported.
+    /// `Report`: they stay and are reported. `Additive`: they stay. Default: `Exclusive`.
+    #[serde(default)]
+    pub attachments: Attachments,
+
+    /// What becomes of the user in RAM when this object is deleted. `Delete`: it is deleted with all that hangs on it. `Retain`: it stays, without our marker;
+    /// the tenant must allow that. Default: `Delete`.
+    #[serde(default)]
+    pub deletion_policy: UserDeletionPolicy,
+}
+
+/// A policy by RAM name.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyAttachment {
+    /// `System` (Alibaba Cloud's) or `Custom` (the account's).
+    #[serde(rename = "type")]
+    pub kind: PolicyKind,
+    /// The policy's name in RAM.
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9-]+$"))]
+    pub name: String,
+}
+
+/// RAM's `PolicyType`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum PolicyKind {
+    /// Made and kept by Alibaba Cloud.
+    System,
+    /// Made in the account.
+    Custom,
+}
+
+/// What becomes of attachments made by somebody else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Attachments {
+    /// They are drift and are detached.
+    #[default]
+    Exclusive,
+    /// They stay and are reported.
+    Report,
+    /// They stay.
+    Additive,
+}
+
+/// What becomes of a RAM user when its object is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum UserDeletionPolicy {
+    /// It is deleted.
+    #[default]
+    Delete,
+    /// It stays, without our marker.
+    Retain,
+}
+
+/// What the operator last saw of the user.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("default" = pending()))]
+pub struct RamUserStatus {
+    /// The generation of the spec that the conditions speak of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The account the user is in; kept for good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account_id: Option<String>,
+    /// RAM's `UserId`: the user's identity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// RAM's `UserName`, computed once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// Name for log-on: `<UserName>@<default domain>`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_principal_name: Option<String>,
+    /// When the user was made in RAM, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub create_time: Option<String>,
+    /// The first eight characters of the uid in the marker that we wrote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub marker_uid: Option<String>,
+    /// Policies attached to the user directly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    pub policies: Option<Vec<PolicyAttachment>>,
+    /// Every AccessKey of the user, whoever made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 20))]
+    pub access_keys: Option<Vec<InventoryKey>>,
+    /// Requests by annotation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Requests>,
+    /// `Ready`; `Stalled`, `Paused` and `DriftFound` when they are true.
+    #[serde(default)]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+status!(RamUserStatus);
+
+/// An AccessKey in the inventory of a user.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InventoryKey {
+    /// Its id.
+    pub id: String,
+    /// `Active` or `Inactive` in RAM.
+    pub state: KeyState,
+    /// When it was made, RFC 3339.
+    pub create_time: String,
+    /// Who has it.
+    pub owner: KeyOwner,
+    /// The RamAccessKey that has it, when one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_key: Option<String>,
+}
+
+/// Who has an AccessKey of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum KeyOwner {
+    /// A RamAccessKey of this namespace.
+    RamAccessKey,
+    /// Perhaps made by a mint whose outcome is still open.
+    Undecided,
+    /// Somebody else.
+    Foreign,
+}

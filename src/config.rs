@@ -1,0 +1,189 @@
+//! Flags and environment, as plain values.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use secrecy::SecretString;
+
+use crate::controller::Environment;
+use crate::ram::{Credential, Source};
+
+/// Kubernetes operator for Alibaba Cloud RAM: users, AccessKey pairs and policies by kubectl apply.
+#[derive(Debug, Parser)]
+#[command(name = "ram-operator", version, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do. Without it: run.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the operator (the default).
+    Run(Box<Run>),
+    /// Print the custom resource definitions as YAML.
+    Crds,
+    /// Print the least RAM policy that the operator itself needs, as JSON.
+    Policy(Policy),
+}
+
+/// How logs look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    #[default]
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Flags of `run`.
+#[derive(Clone, Debug, Parser)]
+pub struct Run {
+    /// How logs look.
+    #[arg(long, value_enum, default_value_t, env = "RAM_OPERATOR_LOG_FORMAT")]
+    pub log_format: LogFormat,
+
+    /// error, warn, info, debug or trace.
+    #[arg(long, default_value = "info", env = "RAM_OPERATOR_LOG_LEVEL")]
+    pub log_level: String,
+
+    /// Where /healthz, /readyz and /metrics are served.
+    #[arg(long, default_value = "0.0.0.0:8080", value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+
+    /// The operator's own namespace: its credentials are taken from Secrets there.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "ram-operator", value_parser = namespace)]
+    pub namespace: String,
+
+    /// A further namespace that credentials may come from. May be repeated.
+    #[arg(long = "credentials-namespace", value_name = "NAMESPACE", value_parser = namespace)]
+    pub credentials_namespaces: Vec<String>,
+
+    /// Allow endpoints outside aliyuncs.com, and without TLS.
+    #[arg(long)]
+    pub allow_custom_endpoints: bool,
+
+    /// Look only at objects with these labels; several operators then share a cluster.
+    #[arg(long, value_name = "SELECTOR", value_parser = selector)]
+    pub watch_label_selector: Option<String>,
+
+    /// How many objects are worked on at a time; two more places are kept for deletions.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: u16,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self {
+            log_format: LogFormat::Json,
+            log_level: "info".to_owned(),
+            listen: SocketAddr::from(([0, 0, 0, 0], 8080)),
+            namespace: "ram-operator".to_owned(),
+            credentials_namespaces: Vec::new(),
+            allow_custom_endpoints: false,
+            watch_label_selector: None,
+            workers: 16,
+        }
+    }
+}
+
+/// Flags of `policy`.
+#[derive(Clone, Debug, Parser)]
+pub struct Policy {
+    /// The account's number.
+    #[arg(long, default_value = "*", value_name = "NUMBER", value_parser = account)]
+    pub account: String,
+
+    /// What the names of the users begin with: the RamAccount's userNamePrefix. Without it, all users.
+    #[arg(long, default_value = "", value_name = "PREFIX", value_parser = prefix)]
+    pub user_name_prefix: String,
+
+    /// Globs of the system policies that may be attached, as in RamTenant.spec.attach. May be repeated.
+    #[arg(long = "attach-system", value_name = "GLOB", value_parser = policy_glob)]
+    pub attach_system: Vec<String>,
+
+    /// Globs of the custom policies that may be attached. May be repeated.
+    #[arg(long = "attach-custom", value_name = "GLOB", value_parser = policy_glob)]
+    pub attach_custom: Vec<String>,
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    let fits = (1..=63).contains(&text.len())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && !text.starts_with('-')
+        && !text.ends_with('-');
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("must be the name of a namespace: lower-case letters, digits and '-'".to_owned())
+    }
+}
+
+fn selector(text: &str) -> Result<String, String> {
+    let fits = !text.trim().is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=!,() ".contains(c));
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("must be a label selector such as 'shard=a' or 'shard in (a,b)'".to_owned())
+    }
+}
+
+fn account(text: &str) -> Result<String, String> {
+    let fits = text == "*" || ((10..=20).contains(&text.len()) && text.chars().all(|c| c.is_ascii_digit()));
+    if fits { Ok(text.to_owned()) } else { Err("must be an account number such as 1234567890123456".to_owned()) }
+}
+
+fn prefix(text: &str) -> Result<String, String> {
+    let fits = text.len() <= 20 && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    if fits { Ok(text.to_owned()) } else { Err("must have at most 20 letters, digits, '.', '_' or '-'".to_owned()) }
+}
+
+fn policy_glob(text: &str) -> Result<String, String> {
+    let fits = (1..=128).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "-*?".contains(c));
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("must be the name of a policy, in which '*' and '?' may stand".to_owned())
+    }
+}
+
+/// The credentials that the process's environment offers, by the names that the official libraries use.
+#[must_use]
+pub fn environment() -> Environment {
+    let text = |name: &str| std::env::var(name).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let pair = text("ALIBABA_CLOUD_ACCESS_KEY_ID").zip(text("ALIBABA_CLOUD_ACCESS_KEY_SECRET"));
+    let credential = pair.map(|(access_key_id, secret)| Credential {
+        access_key_id,
+        access_key_secret: SecretString::from(secret),
+        security_token: text("ALIBABA_CLOUD_SECURITY_TOKEN").map(SecretString::from),
+        expiration: None,
+    });
+    let role = text("ALIBABA_CLOUD_ROLE_ARN").zip(text("ALIBABA_CLOUD_OIDC_PROVIDER_ARN"));
+    let rrsa =
+        role.zip(text("ALIBABA_CLOUD_OIDC_TOKEN_FILE")).map(|((role_arn, oidc_provider_arn), file)| Source::Rrsa {
+            role_arn,
+            oidc_provider_arn,
+            token_file: PathBuf::from(file),
+            session_name: text("ALIBABA_CLOUD_ROLE_SESSION_NAME").unwrap_or_else(|| "ram-operator".to_owned()),
+        });
+    Environment { credential, rrsa, ecs_role: text("ALIBABA_CLOUD_ECS_METADATA") }
+}
+
+/// The first line of a flag error: what is wrong, and where help is.
+#[must_use]
+pub fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("wrong flags").trim();
+    let detail: Vec<&str> = text
+        .lines()
+        .skip(1)
+        .take_while(|line| !line.starts_with("Usage"))
+        .map(str::trim)
+        .filter(|l| !l.is_empty())
+        .collect();
+    let more = if line.ends_with(':') { format!(" {}", detail.join(" ")) } else { String::new() };
+    format!("{line}{more} (see ram-operator --help)")
+}

@@ -1,0 +1,408 @@
+//! One loop for all kinds: look, ask the plan, carry out one step, look again; then say how it stands.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::api::{Api, DynamicObject, PartialObjectMeta, Patch, PatchParams};
+use kube::runtime::controller::Action;
+use kube::runtime::events::{Event, EventType, Recorder};
+use kube::{Client, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, info, info_span, warn};
+
+use super::Settings;
+use super::accounts::Accounts;
+use super::echo::{Echoes, Interests};
+use super::error::Error;
+use super::locks::UserLocks;
+use super::status::{self, conditions};
+use super::workers::Workers;
+use crate::api::{self, Request, Requests, Status, annotation};
+use crate::clock::Clock;
+use crate::lease::Lease;
+use crate::metrics::Metrics;
+use crate::plan::{Next, Reason, Verdict};
+
+/// Steps of one pass; after that the object waits its turn again.
+const MAX_STEPS: usize = 16;
+/// Failures in a row before a passing trouble is shown in a condition.
+const PATIENCE: u32 = 3;
+
+/// What every pass shares.
+pub struct Ctx {
+    /// The cluster's API, with a bounded wait for every answer.
+    pub kube: Client,
+    /// Usable accounts.
+    pub accounts: Accounts,
+    /// One lock for each RAM user.
+    pub locks: UserLocks,
+    /// Which events deserve a pass.
+    pub echoes: Echoes,
+    /// Who depends on what.
+    pub interests: Interests,
+    /// Bounds passes at a time.
+    pub workers: Workers,
+    /// Publishes events.
+    pub recorder: Recorder,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Whether this replica may write.
+    pub lease: Lease,
+    /// Local time.
+    pub clock: Clock,
+    /// Flags.
+    pub settings: Settings,
+    /// Cancelled when the process is to end.
+    pub stopping: CancellationToken,
+    /// Wakes everything when an account or a tenant changed.
+    pub wake_all: tokio::sync::watch::Sender<u64>,
+}
+
+/// Names an object of a kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ObjectKey {
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its namespace; empty for cluster-scoped kinds.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl ObjectKey {
+    /// Names an object.
+    #[must_use]
+    pub fn new(kind: &'static str, namespace: Option<&str>, name: &str) -> Self {
+        Self { kind, namespace: namespace.unwrap_or_default().to_owned(), name: name.to_owned() }
+    }
+
+    /// The namespace, if the kind has one.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        Some(self.namespace.as_str()).filter(|namespace| !namespace.is_empty())
+    }
+}
+
+/// A kind that is driven.
+pub trait Kind:
+    Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+    /// Its name in Kubernetes.
+    const KIND: &'static str;
+    /// Its status.
+    type Status: Status + Send + Sync;
+
+    /// Its API in `namespace`.
+    fn api(client: Client, namespace: Option<&str>) -> Api<Self>;
+    /// The stored status.
+    fn status(&self) -> Option<&Self::Status>;
+    /// The stored status, to be replaced.
+    fn status_mut(&mut self) -> &mut Option<Self::Status>;
+    /// One pass: looks and acts until the plan rests.
+    fn pass(ctx: &Ctx, key: &ObjectKey, object: Self) -> impl Future<Output = Passed<Self>> + Send;
+    /// The object is gone.
+    fn forget(_ctx: &Ctx, _key: &ObjectKey) {}
+}
+
+/// How a pass ended.
+pub struct Passed<K: Kind> {
+    /// The object as stored last.
+    pub object: K,
+    /// The status with everything but conditions and requests.
+    pub facts: K::Status,
+    /// Conditions beside those that every kind has: type, reason, message.
+    pub extra: Vec<(&'static str, &'static str, String)>,
+    /// The plan's verdict, or what ended the pass early.
+    pub outcome: Result<Verdict, Error>,
+    /// When to look again at rest.
+    pub look: Duration,
+}
+
+/// A pass as the loop sees it.
+pub trait Pass: Send {
+    /// Effects.
+    type Step: Clone + PartialEq + Debug + Send + Sync;
+
+    /// Reads what the plan needs; no writes.
+    fn observe(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Asks the plan.
+    fn next(&self) -> Next<Self::Step>;
+    /// Carries out one step.
+    fn act(&mut self, step: Self::Step) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// Looks and acts until the plan rests.
+pub async fn drive<P: Pass>(ctx: &Ctx, pass: &mut P) -> Result<Verdict, Error> {
+    let mut last: Option<P::Step> = None;
+    for _ in 0..MAX_STEPS {
+        pass.observe().await?;
+        let step = match pass.next() {
+            Next::Rest(verdict) => return Ok(verdict),
+            Next::Do(step) if last.as_ref() == Some(&step) => return Err(Error::Unsettled),
+            Next::Do(step) => step,
+        };
+        if ctx.stopping.is_cancelled() {
+            return Err(Error::Stopping);
+        }
+        tracing::debug!(?step, "act");
+        pass.act(step.clone()).await?;
+        last = Some(step);
+    }
+    Err(Error::Unfinished)
+}
+
+/// Entry of the kube-rs controller: one event or due time of one object.
+pub async fn reconcile<K: Kind>(trigger: Arc<PartialObjectMeta<K>>, ctx: Arc<Ctx>) -> Result<Action, Error> {
+    let key = ObjectKey::new(K::KIND, trigger.namespace().as_deref(), &trigger.name_any());
+    if let Some(left) = ctx.echoes.still_resting(&key, trigger.resource_version().as_deref()) {
+        return Ok(Action::requeue(left));
+    }
+    let deleting = trigger.meta().deletion_timestamp.is_some();
+    let _permit = ctx.workers.permit(deleting).await;
+    if ctx.stopping.is_cancelled() {
+        return Ok(Action::await_change());
+    }
+    let span = info_span!("pass", kind = K::KIND, namespace = key.namespace, name = key.name);
+    // Boxed, so that thousands of objects that wait for a permit cost little.
+    Box::pin(once::<K>(&ctx, &key).instrument(span)).await
+}
+
+async fn once<K: Kind>(ctx: &Ctx, key: &ObjectKey) -> Result<Action, Error> {
+    let api = K::api(ctx.kube.clone(), key.namespace());
+    let object = match api.get_opt(&key.name).await {
+        Ok(Some(object)) => object,
+        Ok(None) => return Ok(forget::<K>(ctx, key)),
+        Err(kube::Error::SerdeError(error)) => return unreadable::<K>(ctx, key, &error.to_string()).await,
+        Err(error) => return Ok(retry(ctx, key, &error.into())),
+    };
+    ctx.echoes.begin(key, object.meta().resource_version.as_deref());
+    let started = tokio::time::Instant::now();
+    let passed = K::pass(ctx, key, object).await;
+    let label = passed.outcome.as_ref().map_or_else(Error::label, |_| "ok");
+    ctx.metrics.reconciled(K::KIND, label, started.elapsed());
+    conclude(ctx, key, passed).await
+}
+
+fn forget<K: Kind>(ctx: &Ctx, key: &ObjectKey) -> Action {
+    ctx.echoes.forget(key);
+    ctx.interests.forget(key);
+    ctx.metrics.forget(key);
+    K::forget(ctx, key);
+    Action::await_change()
+}
+
+fn retry(ctx: &Ctx, key: &ObjectKey, error: &Error) -> Action {
+    let failures = ctx.echoes.count(key, true);
+    warn!(kind = key.kind, namespace = key.namespace, name = key.name, %error, "pass failed");
+    Action::requeue(jitter(error.wait(failures)))
+}
+
+/// Writes the status if it differs, publishes an event if `Ready` changed, and says when to look again.
+async fn conclude<K: Kind>(ctx: &Ctx, key: &ObjectKey, passed: Passed<K>) -> Result<Action, Error> {
+    let Passed { mut object, facts, extra, outcome, look } = passed;
+    let failed = outcome.is_err();
+    let failures = ctx.echoes.count(key, failed);
+    if let Err(error) = &outcome {
+        report(error, failures);
+        if matches!(error, Error::Gone) {
+            return Ok(forget::<K>(ctx, key));
+        }
+    }
+    let verdict = match &outcome {
+        Ok(verdict) => Some(verdict.clone()),
+        Err(error) => shown(error, failures, &object),
+    };
+    let mut wait = match &outcome {
+        Ok(verdict) => verdict.recheck.map_or_else(|| spread(look), |recheck| recheck.min(spread(look))),
+        Err(error) => jitter(error.wait(failures)),
+    };
+    let before = status::find(object.status(), "Ready").cloned();
+    let next = compose(ctx, &object, facts, &extra, verdict.as_ref(), !failed);
+    match status::write(ctx, key, &mut object, next).await {
+        Ok(changed) => {
+            let after = status::find(object.status(), "Ready");
+            ctx.metrics.object(key, after.is_some_and(|c| c.status == "True"));
+            if changed && let (Some(verdict), Some(after)) = (&verdict, after) {
+                let same = before.is_some_and(|b| b.status == after.status && b.reason == after.reason);
+                if !same {
+                    announce(ctx, &object, verdict).await;
+                }
+            }
+        }
+        Err(Error::Gone) => return Ok(forget::<K>(ctx, key)),
+        Err(error) => {
+            report(&error, failures);
+            wait = wait.min(jitter(error.wait(failures)));
+        }
+    }
+    if !ctx.echoes.end(key, wait) {
+        wait = Duration::ZERO;
+    }
+    Ok(Action::requeue(wait))
+}
+
+fn report(error: &Error, failures: u32) {
+    match error {
+        Error::Verdict(_) | Error::Conflict | Error::Unfinished | Error::Stopping | Error::Gone | Error::NotLeader => {
+            tracing::debug!(%error, "pass ended early");
+        }
+        error => warn!(%error, failures, "pass failed"),
+    }
+}
+
+/// A passing trouble shows only if it lasts, and never takes `Ready` from an object whose spec is carried out.
+fn shown<K: Kind>(error: &Error, failures: u32, object: &K) -> Option<Verdict> {
+    if error.passes_by_itself() {
+        let ready = status::find(object.status(), "Ready");
+        let current = ready.is_some_and(|c| c.status == "True" && c.observed_generation == object.meta().generation);
+        if failures < PATIENCE || current {
+            return None;
+        }
+    }
+    error.verdict()
+}
+
+fn compose<K: Kind>(
+    ctx: &Ctx,
+    object: &K,
+    mut facts: K::Status,
+    extra: &[(&'static str, &'static str, String)],
+    verdict: Option<&Verdict>,
+    complete: bool,
+) -> K::Status {
+    let generation = object.meta().generation;
+    let previous: Vec<_> = object.status().map(|s| s.conditions().to_vec()).unwrap_or_default();
+    let now = ctx.clock.now();
+    match verdict {
+        Some(verdict) => {
+            let mut all = conditions(&previous, verdict, paused(object), generation, now);
+            for (type_, reason, message) in extra {
+                all.push(status::condition(&previous, type_, "True", reason, message.clone(), generation, now));
+            }
+            facts.set_conditions(all, generation);
+        }
+        None if previous.is_empty() => {
+            let verdict = Verdict::new(Reason::Unsettled);
+            facts.set_conditions(conditions(&previous, &verdict, paused(object), generation, now), None);
+        }
+        None => {
+            let observed = previous.first().and_then(|c| c.observed_generation);
+            facts.set_conditions(previous, observed);
+        }
+    }
+    facts.set_requests(requests(object, complete));
+    facts
+}
+
+/// Takes up the annotation `reconcile`: accepted by any pass, done by one that came to rest.
+fn requests<K: Kind>(object: &K, complete: bool) -> Option<Requests> {
+    let stored = object.status().and_then(Status::requests).cloned();
+    let Some(value) = object.annotations().get(annotation::RECONCILE) else { return stored };
+    let before = stored.clone().unwrap_or_default().reconcile.unwrap_or_default();
+    if before.done.as_ref() == Some(value) {
+        return stored;
+    }
+    let done = if complete { Some(value.clone()) } else { before.done };
+    Some(Requests { reconcile: Some(Request { accepted: Some(value.clone()), done }) })
+}
+
+/// Whether grants and repairs are stopped.
+pub fn paused<K: Resource>(object: &K) -> bool {
+    object.meta().annotations.as_ref().and_then(|all| all.get(annotation::PAUSED)).is_some_and(|value| value == "true")
+}
+
+/// An event on the object. Best effort: a terminating namespace refuses it, which is no reason to fail.
+pub async fn announce<K: Kind>(ctx: &Ctx, object: &K, verdict: &Verdict) {
+    let type_ = match verdict.reason.readiness() {
+        crate::plan::reason::Readiness::Yes => EventType::Normal,
+        _ => EventType::Warning,
+    };
+    note(ctx, object, type_, verdict.reason.name(), verdict.message()).await;
+}
+
+/// Publishes any event.
+pub async fn note<K: Kind>(ctx: &Ctx, object: &K, type_: EventType, reason: &str, message: String) {
+    info!(reason, message, "event");
+    let event = Event {
+        type_,
+        reason: reason.to_owned(),
+        note: Some(message),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    if let Err(error) = ctx.recorder.publish(&event, &object.object_ref(&())).await {
+        tracing::debug!(%error, "event not published");
+    }
+}
+
+/// An object that this version cannot read stops nobody else and says so itself.
+async fn unreadable<K: Kind>(ctx: &Ctx, key: &ObjectKey, why: &str) -> Result<Action, Error> {
+    warn!(kind = key.kind, namespace = key.namespace, name = key.name, why, "the stored object cannot be read");
+    ctx.metrics.reconciled(K::KIND, "unreadable", Duration::ZERO);
+    ctx.metrics.object(key, false);
+    let resource = kube::api::ApiResource::erase::<K>(&());
+    let api: Api<DynamicObject> = match key.namespace() {
+        Some(namespace) => Api::namespaced_with(ctx.kube.clone(), namespace, &resource),
+        None => Api::all_with(ctx.kube.clone(), &resource),
+    };
+    let Some(object) = api.get_opt(&key.name).await? else { return Ok(forget::<K>(ctx, key)) };
+    let verdict = Verdict::new(Reason::InvalidSpec);
+    let stored = object.data.pointer("/status/conditions").cloned().unwrap_or_default();
+    let previous: Vec<_> = serde_json::from_value(stored).unwrap_or_default();
+    let wanted = conditions(&previous, &verdict, false, object.metadata.generation, ctx.clock.now());
+    if wanted != previous {
+        let patch = json!({
+            "metadata": { "resourceVersion": object.metadata.resource_version },
+            "status": { "conditions": wanted },
+        });
+        api.patch_status(&key.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+    }
+    Ok(Action::requeue(jitter(crate::plan::timing::LATER)))
+}
+
+/// Adds or removes our finalizer by compare-and-swap.
+pub async fn set_finalizer<K: Kind>(ctx: &Ctx, key: &ObjectKey, object: &mut K, on: bool) -> Result<(), Error> {
+    let mut finalizers = object.finalizers().to_vec();
+    finalizers.retain(|name| name != api::FINALIZER);
+    if on {
+        finalizers.push(api::FINALIZER.to_owned());
+    }
+    let patch = json!({ "metadata": { "resourceVersion": object.resource_version(), "finalizers": finalizers } });
+    let api = K::api(ctx.kube.clone(), key.namespace());
+    match api.patch(&key.name, &PatchParams::default(), &Patch::Merge(patch)).await {
+        Ok(stored) => {
+            ctx.echoes.wrote(key, stored.meta().resource_version.as_deref());
+            *object = stored;
+            if on || !object.finalizers().is_empty() { Ok(()) } else { Err(Error::Gone) }
+        }
+        Err(kube::Error::Api(status)) if status.is_not_found() => Err(Error::Gone),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Spreads looks by a tenth, so that objects created together are not looked at together for ever.
+fn spread(look: Duration) -> Duration {
+    look.mul_f64(0.95 + 0.1 * fraction())
+}
+
+/// Between half and the whole of `wait`.
+fn jitter(wait: Duration) -> Duration {
+    wait.mul_f64(0.5 + 0.5 * fraction())
+}
+
+fn fraction() -> f64 {
+    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
+    f64::from(u32::try_from(random >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+}
+
+/// Time by the operator's own clock, in whole seconds as the API stores it.
+pub fn now(ctx: &Ctx) -> Timestamp {
+    let now = ctx.clock.now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}

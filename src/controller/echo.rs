@@ -1,0 +1,130 @@
+//! Which events deserve a pass: an echo of our own write does not, a change of something an object depends on does.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::drive::ObjectKey;
+
+/// What is remembered of each object between passes. All of it may be lost: the next pass then simply looks.
+#[derive(Debug, Default)]
+pub struct Echoes(Mutex<HashMap<ObjectKey, Memory>>);
+
+#[derive(Debug, Default)]
+struct Memory {
+    /// resourceVersions that the last pass saw or wrote.
+    own: Vec<String>,
+    /// When the next look is due.
+    due: Option<Instant>,
+    /// Something it depends on has changed.
+    poked: bool,
+    /// resourceVersion of the Secret that was written last.
+    secret: Option<String>,
+    /// Passes in a row that failed.
+    failures: u32,
+}
+
+impl Echoes {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Memory>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// If this trigger is only an echo: how long to go on waiting.
+    pub fn still_resting(&self, key: &ObjectKey, resource_version: Option<&str>) -> Option<Duration> {
+        let all = self.lock();
+        let memory = all.get(key)?;
+        let left = memory.due?.checked_duration_since(Instant::now())?;
+        let own = resource_version.is_some_and(|version| memory.own.iter().any(|own| own == version));
+        (own && !memory.poked && left > Duration::from_millis(100)).then_some(left)
+    }
+
+    /// A pass begins with the object at this resourceVersion.
+    pub fn begin(&self, key: &ObjectKey, resource_version: Option<&str>) {
+        let mut all = self.lock();
+        let memory = all.entry(key.clone()).or_default();
+        memory.own.clear();
+        memory.own.extend(resource_version.map(str::to_owned));
+        memory.poked = false;
+        memory.due = None;
+    }
+
+    /// This pass wrote the object.
+    pub fn wrote(&self, key: &ObjectKey, resource_version: Option<&str>) {
+        self.lock().entry(key.clone()).or_default().own.extend(resource_version.map(str::to_owned));
+    }
+
+    /// This pass wrote the object's Secret.
+    pub fn wrote_secret(&self, key: &ObjectKey, resource_version: Option<&str>) {
+        self.lock().entry(key.clone()).or_default().secret = resource_version.map(str::to_owned);
+    }
+
+    /// Whether a Secret's event tells nothing new.
+    pub fn knows_secret(&self, key: &ObjectKey, resource_version: Option<&str>) -> bool {
+        self.lock()
+            .get(key)
+            .is_some_and(|memory| memory.secret.is_some() && memory.secret.as_deref() == resource_version)
+    }
+
+    /// A pass ended; the next look is due after `wait`. Returns false if something changed meanwhile.
+    pub fn end(&self, key: &ObjectKey, wait: Duration) -> bool {
+        let mut all = self.lock();
+        let memory = all.entry(key.clone()).or_default();
+        memory.due = Instant::now().checked_add(wait);
+        !memory.poked
+    }
+
+    /// Something the object depends on has changed.
+    pub fn poke(&self, key: &ObjectKey) {
+        self.lock().entry(key.clone()).or_default().poked = true;
+    }
+
+    /// Something everybody depends on has changed.
+    pub fn poke_all(&self) {
+        self.lock().values_mut().for_each(|memory| memory.poked = true);
+    }
+
+    /// Counts a failure, or clears the count; returns how many came before in a row.
+    pub fn count(&self, key: &ObjectKey, failed: bool) -> u32 {
+        let mut all = self.lock();
+        let memory = all.entry(key.clone()).or_default();
+        let before = memory.failures;
+        memory.failures = if failed { before.saturating_add(1) } else { 0 };
+        before
+    }
+
+    /// The object is gone.
+    pub fn forget(&self, key: &ObjectKey) {
+        self.lock().remove(key);
+    }
+}
+
+/// Who looked at what, so that a change of the one wakes the other.
+#[derive(Debug, Default)]
+pub struct Interests(Mutex<HashMap<ObjectKey, HashSet<ObjectKey>>>);
+
+impl Interests {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, HashSet<ObjectKey>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `watcher` is about to read `subject`. To be noted before the read, so that no change falls between.
+    pub fn note(&self, subject: ObjectKey, watcher: &ObjectKey) {
+        self.lock().entry(subject).or_default().insert(watcher.clone());
+    }
+
+    /// Everybody of `kind` who looked at `subject`.
+    pub fn of(&self, subject: &ObjectKey, kind: &str) -> Vec<ObjectKey> {
+        let all = self.lock();
+        all.get(subject).into_iter().flatten().filter(|watcher| watcher.kind == kind).cloned().collect()
+    }
+
+    /// `watcher` is gone.
+    pub fn forget(&self, watcher: &ObjectKey) {
+        self.lock().retain(|_, watchers| {
+            watchers.remove(watcher);
+            !watchers.is_empty()
+        });
+    }
+}

@@ -1,0 +1,344 @@
+//! RamAccessKey: looks at RAM, Secret and siblings, and carries out the plan's steps.
+
+mod mint;
+mod observe;
+mod publish;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, PostParams};
+use kube::runtime::events::EventType;
+use kube::{Client, Resource, ResourceExt};
+use tokio::sync::OwnedMutexGuard;
+
+use super::accounts::Account;
+use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, paused, set_finalizer};
+use super::error::Error;
+use super::secret;
+use super::status;
+use super::tenancy::NamespaceView;
+use crate::api::{
+    Binding, FINALIZER, KeyDeletionPolicy, KeyState, RamAccessKey, RamAccessKeyStatus, RamUser, annotation,
+};
+use crate::plan::ram_access_key::{InRam, Journal, Retiring, Seen, Sibling, Step, UserSeen, next, settle, window_end};
+use crate::plan::{Next, Reason, Verdict};
+use crate::ram::{self, KeyPair, KeyStatus, Lane, LastUsed, Proof};
+
+impl Kind for RamAccessKey {
+    const KIND: &'static str = "RamAccessKey";
+    type Status = RamAccessKeyStatus;
+
+    fn api(client: Client, namespace: Option<&str>) -> Api<Self> {
+        Api::namespaced(client, namespace.unwrap_or("default"))
+    }
+    fn status(&self) -> Option<&RamAccessKeyStatus> {
+        self.status.as_ref()
+    }
+    fn status_mut(&mut self) -> &mut Option<RamAccessKeyStatus> {
+        &mut self.status
+    }
+    async fn pass(ctx: &Ctx, key: &ObjectKey, object: Self) -> Passed<Self> {
+        let mut pass = KeyPass::new(ctx, key, object);
+        let outcome = match pass.lock().await {
+            Ok(_guard) => drive(ctx, &mut pass).await,
+            Err(error) => Err(error),
+        };
+        let facts = pass.facts();
+        ctx.metrics.key_age(key, facts.create_time.as_deref());
+        let look = pass.account.as_ref().map_or(Duration::from_hours(1), |account| account.look_interval);
+        Passed { object: pass.object, facts, extra: Vec::new(), outcome, look }
+    }
+}
+
+/// One pass over one RamAccessKey. What this pass wrote itself is known and not read again.
+struct KeyPass<'a> {
+    ctx: &'a Ctx,
+    key: &'a ObjectKey,
+    object: RamAccessKey,
+    account: Result<Arc<Account>, Verdict>,
+    client: Option<ram::Client>,
+    /// The RamUser; `None` until it was read, or if there is none.
+    user: Option<RamUser>,
+    user_name: Option<String>,
+    namespace: NamespaceView,
+    grant: Result<(), Verdict>,
+    retain_denied: bool,
+    stored: Option<Secret>,
+    siblings: Vec<Sibling>,
+    ram: Option<InRam>,
+    journal: Journal,
+    proofs: BTreeMap<String, Proof>,
+    uses: BTreeMap<String, LastUsed>,
+    /// The cluster's side was read.
+    looked: bool,
+    /// The list of keys was changed by us and has to be read again.
+    keys_changed: bool,
+}
+
+impl<'a> KeyPass<'a> {
+    fn new(ctx: &'a Ctx, key: &'a ObjectKey, object: RamAccessKey) -> Self {
+        let journal = object.status.as_ref().map(Journal::read).unwrap_or_default();
+        Self {
+            ctx,
+            key,
+            object,
+            account: Err(Verdict::new(Reason::UserNotFound)),
+            client: None,
+            user: None,
+            user_name: None,
+            namespace: NamespaceView::default(),
+            grant: Ok(()),
+            retain_denied: false,
+            stored: None,
+            siblings: Vec::new(),
+            ram: None,
+            journal,
+            proofs: BTreeMap::new(),
+            uses: BTreeMap::new(),
+            looked: false,
+            keys_changed: true,
+        }
+    }
+
+    fn deleting(&self) -> bool {
+        self.object.meta().deletion_timestamp.is_some()
+    }
+
+    /// Finds user and account, and waits for the RAM user's lock.
+    async fn lock(&mut self) -> Result<Option<OwnedMutexGuard<()>>, Error> {
+        self.find_user().await?;
+        let (Ok(account), Some(name)) = (&self.account, &self.user_name) else { return Ok(None) };
+        let (guard, waited) = self.ctx.locks.take(&account.view.account_id, name).await;
+        if waited {
+            let api = RamAccessKey::api(self.ctx.kube.clone(), self.key.namespace());
+            self.object = api.get_opt(&self.key.name).await?.ok_or(Error::Gone)?;
+            self.ctx.echoes.wrote(self.key, self.object.resource_version().as_deref());
+            self.journal = self.object.status.as_ref().map(Journal::read).unwrap_or_default();
+            self.find_user().await?;
+        }
+        Ok(Some(guard))
+    }
+
+    fn client(&self) -> Result<&ram::Client, Error> {
+        self.client.as_ref().ok_or_else(|| Verdict::new(Reason::AccountNotReady).into())
+    }
+
+    fn user_name(&self) -> Result<&str, Error> {
+        self.user_name.as_deref().ok_or_else(|| Verdict::new(Reason::UserNotReady).into())
+    }
+
+    fn lane(&self) -> Lane {
+        if self.deleting() { Lane::TakeAway } else { Lane::Ordinary }
+    }
+
+    fn now(&self) -> Timestamp {
+        let now = self.client.as_ref().map_or_else(|| self.ctx.clock.now(), ram::Client::now);
+        Timestamp::from_second(now.as_second()).unwrap_or(now)
+    }
+
+    fn secret_name(&self) -> &str {
+        self.object.spec.secret.name.as_deref().unwrap_or(&self.key.name)
+    }
+
+    fn secrets(&self) -> Api<Secret> {
+        Api::namespaced(self.ctx.kube.clone(), &self.key.namespace)
+    }
+
+    fn seen(&self) -> Seen {
+        let wanted = self.wanted();
+        Seen {
+            name: self.key.name.clone(),
+            deleting: self.deleting(),
+            namespace_terminating: self.namespace.terminating,
+            finalizer: self.object.finalizers().iter().any(|name| name == FINALIZER),
+            paused: paused(&self.object),
+            spec: self.object.spec.clone(),
+            journal: self.journal.clone(),
+            account: self.account.as_ref().map(|account| account.view.clone()).map_err(Clone::clone),
+            grant: self.grant.clone(),
+            retain_denied: self.retain_denied,
+            user: self.user_seen(),
+            ram: self.ram.clone(),
+            secret: secret::read(self.stored.as_ref(), &self.key.name, wanted.as_ref()),
+            siblings: self.siblings.clone(),
+            proofs: self.proofs.clone(),
+            uses: self.uses.clone(),
+        }
+    }
+
+    fn user_seen(&self) -> UserSeen {
+        let Some(user) = &self.user else { return UserSeen::Missing };
+        let status = user.status.as_ref();
+        let ready = status::find(status, "Ready").is_some_and(|c| c.status == "True");
+        match status.and_then(|status| status.user_id.clone()) {
+            Some(user_id) => UserSeen::Made { user_id, ready, deleting: user.meta().deletion_timestamp.is_some() },
+            None if user.meta().deletion_timestamp.is_some() => {
+                UserSeen::Made { user_id: String::new(), ready: false, deleting: true }
+            }
+            None => UserSeen::Unmade,
+        }
+    }
+
+    fn facts(&self) -> RamAccessKeyStatus {
+        let mut status = self.object.status.clone().unwrap_or_default();
+        let journal = if self.looked { settle(&self.seen(), self.now()) } else { self.journal.clone() };
+        journal.write(&mut status);
+        if journal.access_key_id.is_some() {
+            if let Some(name) = &self.user_name {
+                status.user_name = Some(name.clone());
+            }
+            let binding = Binding { name: self.secret_name().to_owned() };
+            status.secret = Some(binding.clone());
+            status.binding = Some(binding);
+        }
+        status
+    }
+
+    /// Writes the journal now, by compare-and-swap; conditions stay as they are.
+    async fn write_journal(&mut self, journal: Journal) -> Result<(), Error> {
+        let mut wanted = self.object.status.clone().unwrap_or_default();
+        journal.write(&mut wanted);
+        status::write(self.ctx, self.key, &mut self.object, wanted).await?;
+        self.journal = journal;
+        Ok(())
+    }
+
+    async fn record_state(&mut self, state: KeyState) -> Result<(), Error> {
+        let journal = Journal { state: Some(state), ..settle(&self.seen(), self.now()) };
+        self.write_journal(journal).await
+    }
+
+    /// Asks RAM whose the published pair is, and by that whether it works.
+    async fn prove(&mut self, id: String) -> Result<(), Error> {
+        let pair = self.stored.as_ref().and_then(secret::pair);
+        let (_, secret) = pair.ok_or_else(|| Verdict::new(Reason::Unproven).about(&id))?;
+        let proof = self.client()?.prove(&KeyPair { id: id.clone(), secret, create_time: None }).await?;
+        self.proofs.insert(id, proof);
+        Ok(())
+    }
+
+    async fn look_at_use(&mut self, id: String) -> Result<(), Error> {
+        let used = self.client()?.access_key_last_used(self.user_name()?, &id).await?;
+        self.uses.insert(id, used);
+        Ok(())
+    }
+
+    async fn set_key(&mut self, id: &str, status: KeyStatus) -> Result<(), Error> {
+        self.client()?.update_access_key(self.user_name()?, id, status).await?;
+        self.keys_changed = true;
+        let (reason, message) = match status {
+            KeyStatus::Active => ("KeyEnabled", format!("AccessKey {id} was enabled.")),
+            KeyStatus::Inactive => ("KeyDisabled", format!("AccessKey {id} was disabled.")),
+        };
+        note(self.ctx, &self.object, EventType::Normal, reason, message).await;
+        Ok(())
+    }
+
+    async fn delete_key(&mut self, id: &str) -> Result<(), Error> {
+        self.client()?.delete_access_key(self.user_name()?, id).await?;
+        self.keys_changed = true;
+        note(self.ctx, &self.object, EventType::Normal, "KeyDeleted", format!("AccessKey {id} was deleted.")).await;
+        Ok(())
+    }
+
+    /// First moves every Secret that a late publisher could still write, so that its precondition fails; then takes the key as ours.
+    async fn adopt_stray(&mut self, id: String, fence: Vec<String>) -> Result<(), Error> {
+        for owner in fence {
+            self.fence(&owner).await?;
+        }
+        let mut journal = settle(&self.seen(), self.now());
+        let end = window_end(journal.intents.iter()).unwrap_or_else(|| self.now());
+        journal.retiring.push(Retiring { id: id.clone(), why: crate::api::Why::Stray, time: end, disabled_time: None });
+        self.write_journal(journal).await?;
+        let message = format!(
+            "AccessKey {id} comes from a mint whose answer was lost. It is disabled now and deleted in three hours, unless it turns out to be in use."
+        );
+        note(self.ctx, &self.object, EventType::Warning, "StrayFound", message).await;
+        Ok(())
+    }
+
+    async fn fence(&mut self, owner: &str) -> Result<(), Error> {
+        let name =
+            if owner == self.key.name { Some(self.secret_name().to_owned()) } else { self.secret_of(owner).await? };
+        let Some(name) = name else { return Ok(()) };
+        let api = self.secrets();
+        let Some(mut stored) = api.get_opt(&name).await? else { return Ok(()) };
+        if !secret::belongs_to(&stored.metadata, owner) {
+            return Ok(());
+        }
+        stored.metadata.managed_fields = None;
+        stored.annotations_mut().insert(annotation::FENCED_TIME.to_owned(), self.now().to_string());
+        let written = api.replace(&name, &PostParams::default(), &stored).await?;
+        if owner == self.key.name {
+            self.remember(written);
+        }
+        Ok(())
+    }
+
+    async fn secret_of(&self, owner: &str) -> Result<Option<String>, Error> {
+        let api = RamAccessKey::api(self.ctx.kube.clone(), self.key.namespace());
+        let sibling = api.get_opt(owner).await?;
+        Ok(sibling.map(|sibling| sibling.spec.secret.name.clone().unwrap_or_else(|| sibling.name_any())))
+    }
+
+    fn remember(&mut self, written: Secret) {
+        self.ctx.echoes.wrote_secret(self.key, written.metadata.resource_version.as_deref());
+        self.stored = Some(written);
+    }
+
+    /// Lets the Secret stay when the object goes.
+    async fn release(&mut self, marks: bool) -> Result<(), Error> {
+        if !marks && self.object.spec.deletion_policy == KeyDeletionPolicy::Retain {
+            let message = "The pair cannot stay in use: its Secret is missing, damaged or about to go with its namespace. The key was disabled instead.";
+            note(self.ctx, &self.object, EventType::Warning, "RetainRefused", message.to_owned()).await;
+        }
+        let Some(stored) = &self.stored else { return Ok(()) };
+        let wanted = secret::released(stored, &self.key.name, marks);
+        let written = self.secrets().replace(&wanted.name_any(), &PostParams::default(), &wanted).await?;
+        self.remember(written);
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), Error> {
+        let message = "Nothing of this object is left in RAM that it was asked to remove.".to_owned();
+        note(self.ctx, &self.object, EventType::Normal, "Removed", message).await;
+        set_finalizer(self.ctx, self.key, &mut self.object, false).await
+    }
+}
+
+impl Pass for KeyPass<'_> {
+    type Step = Step;
+
+    async fn observe(&mut self) -> Result<(), Error> {
+        self.look().await
+    }
+
+    fn next(&self) -> Next<Step> {
+        next(&self.seen(), self.now())
+    }
+
+    async fn act(&mut self, step: Step) -> Result<(), Error> {
+        let writes = matches!(step, Step::Mint { .. } | Step::Enable(_) | Step::Disable(_) | Step::Delete(_));
+        if writes && !self.ctx.lease.holds() {
+            return Err(Error::NotLeader);
+        }
+        match step {
+            Step::AddFinalizer => set_finalizer(self.ctx, self.key, &mut self.object, true).await,
+            Step::RemoveFinalizer => self.finish().await,
+            Step::Mint { replaces } => self.mint(replaces).await,
+            Step::Republish => self.republish().await,
+            Step::Prove(id) => self.prove(id).await,
+            Step::LookAtUse(id) => self.look_at_use(id).await,
+            Step::RecordState(state) => self.record_state(state).await,
+            Step::Enable(id) => self.set_key(&id, KeyStatus::Active).await,
+            Step::Disable(id) => self.set_key(&id, KeyStatus::Inactive).await,
+            Step::Delete(id) => self.delete_key(&id).await,
+            Step::AdoptStray { id, fence } => self.adopt_stray(id, fence).await,
+            Step::Release { marks } => self.release(marks).await,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What a pass reads. Grants, slots and suspects rest on it, so everything is read live.
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, ListParams};
+use kube::{Resource, ResourceExt};
+
+use super::super::drive::{Kind, ObjectKey};
+use super::super::error::Error;
+use super::super::ram_user::{by_id, user_name};
+use super::super::secret;
+use super::super::tenancy::{self, Counted};
+use super::KeyPass;
+use crate::api::{KeyDeletionPolicy, RamAccessKey, RamUser, annotation};
+use crate::plan::marker::Marker;
+use crate::plan::ram_access_key::{InRam, Journal, Ownership, Sibling};
+use crate::plan::{Reason, Verdict};
+
+impl KeyPass<'_> {
+    pub(super) async fn look(&mut self) -> Result<(), Error> {
+        if !self.looked {
+            self.look_at_cluster().await?;
+        }
+        if self.keys_changed && self.may_ask() {
+            self.look_at_ram().await?;
+            self.keys_changed = false;
+        }
+        self.looked = true;
+        Ok(())
+    }
+
+    /// The RamUser names user and account. When it is gone, the journal does.
+    pub(super) async fn find_user(&mut self) -> Result<(), Error> {
+        let name = &self.object.spec.user_ref.name;
+        self.ctx.interests.note(ObjectKey::new(RamUser::KIND, Some(&self.key.namespace), name), self.key);
+        self.user = match RamUser::api(self.ctx.kube.clone(), self.key.namespace()).get_opt(name).await {
+            // A RamUser that cannot be read says so itself; to its keys it is one that is not ready.
+            Err(kube::Error::SerdeError(_)) => return Err(Verdict::new(Reason::UserNotReady).about(name).into()),
+            other => other?,
+        };
+        self.account = match (&self.user, &self.journal.account_id) {
+            (Some(user), _) => {
+                self.ctx.interests.note(ObjectKey::new("RamAccount", None, &user.spec.account_ref.name), self.key);
+                self.ctx.accounts.find(&user.spec.account_ref.name)
+            }
+            (None, Some(id)) => self.ctx.accounts.by_id(id),
+            (None, None) => Err(Verdict::new(Reason::UserNotFound).about(name)),
+        };
+        self.client = self.account.as_ref().ok().map(|account| account.client.in_lane(self.lane()));
+        let prefix = self.account.as_ref().map_or(String::new(), |account| account.view.prefix.clone());
+        // The journal knows under which name the key was made.
+        self.user_name =
+            self.journal.user_name.clone().or_else(|| self.user.as_ref().map(|user| user_name(user, &prefix)));
+        Ok(())
+    }
+
+    async fn look_at_cluster(&mut self) -> Result<(), Error> {
+        let secret_name = self.secret_name().to_owned();
+        let secrets = self.secrets();
+        let (namespace, stored, siblings) = futures::join!(
+            tenancy::namespace(self.ctx, &self.key.namespace),
+            secrets.get_opt(&secret_name),
+            self.read_siblings(),
+        );
+        self.namespace = namespace?;
+        self.stored = stored?;
+        self.siblings = siblings?;
+        let known = |secret: &Secret| secret.resource_version();
+        if let Some(stored) = &self.stored {
+            self.ctx.echoes.wrote_secret(self.key, known(stored).as_deref());
+        }
+        self.look_at_tenant().await
+    }
+
+    async fn look_at_tenant(&mut self) -> Result<(), Error> {
+        let Some(account) = self.user.as_ref().map(|user| user.spec.account_ref.name.clone()) else { return Ok(()) };
+        let has = self.journal.access_key_id.is_some();
+        let grants =
+            tenancy::grants(self.ctx, &account, &self.namespace, &self.object, has, Counted::AccessKeys).await?;
+        self.retain_denied = grants.as_ref().is_ok_and(|grants| grants.retain(true).is_err());
+        let retains = self.object.spec.deletion_policy != KeyDeletionPolicy::Delete;
+        self.grant = grants.and_then(|grants| grants.retain(retains).and_then(|()| grants.limit()));
+        Ok(())
+    }
+
+    /// Other keys of the same user. Their Secrets are read too: a sibling may have published and not yet noted it.
+    async fn read_siblings(&self) -> Result<Vec<Sibling>, Error> {
+        let params = ListParams::default().fields(&format!("spec.userRef.name={}", self.object.spec.user_ref.name));
+        let list = RamAccessKey::api(self.ctx.kube.clone(), self.key.namespace()).list(&params).await?;
+        let mut siblings = Vec::new();
+        for object in list.into_iter().filter(|object| object.name_any() != self.key.name) {
+            let journal = object.status.as_ref().map(Journal::read).unwrap_or_default();
+            let mut ids: Vec<String> = journal.ids().map(str::to_owned).collect();
+            ids.extend(self.published_by(&object).await?);
+            siblings.push(Sibling { name: object.name_any(), ids, intents: journal.intents });
+        }
+        Ok(siblings)
+    }
+
+    async fn published_by(&self, sibling: &RamAccessKey) -> Result<Option<String>, Error> {
+        let name = sibling.spec.secret.name.clone().unwrap_or_else(|| sibling.name_any());
+        let api: Api<Secret> = self.secrets();
+        let found = api.get_metadata_opt(&name).await?;
+        let ours = found.filter(|secret| secret::belongs_to(secret.meta(), &sibling.name_any()));
+        Ok(ours.and_then(|secret| secret.metadata.annotations?.remove(annotation::ACCESS_KEY_ID)))
+    }
+
+    /// Nothing is asked in another account than the key was made in, nor before there is a user.
+    fn may_ask(&self) -> bool {
+        let Ok(account) = &self.account else { return false };
+        let same = self.journal.account_id.as_ref().is_none_or(|id| *id == account.view.account_id);
+        same && self.user_name.is_some() && self.user_id().is_some()
+    }
+
+    fn user_id(&self) -> Option<String> {
+        let made = self.user.as_ref().and_then(|user| user.status.as_ref()).and_then(|status| status.user_id.clone());
+        // While deleting, the user that the key was made on counts, not one that has come since.
+        if self.deleting() {
+            self.journal.user_id.clone().or(made)
+        } else {
+            made.or_else(|| self.journal.user_id.clone())
+        }
+    }
+
+    async fn look_at_ram(&mut self) -> Result<(), Error> {
+        let client = self.client()?.clone();
+        let name = self.user_name()?.to_owned();
+        let known = self.user_id().unwrap_or_default();
+        // Whose the user is cannot change by what this pass does, so that is read once.
+        if let Some(ram) = self.ram.as_mut().filter(|ram| ram.user == Ownership::Ours) {
+            ram.keys = client.list_access_keys(&name).await?.unwrap_or_default();
+            return Ok(());
+        }
+        let (user, keys) = futures::join!(client.get_user(&name), client.list_access_keys(&name));
+        let (user, keys) = (user?, keys?);
+        let ownership = match user {
+            Some(user) if user.user_id == known => self.judge(&user.comments),
+            // Gone is gone only when a look by id agrees.
+            _ => match by_id(&client, &known).await? {
+                Some(_) => Ownership::NotOurs,
+                None => Ownership::Gone,
+            },
+        };
+        let keys = if ownership == Ownership::Ours { keys.unwrap_or_default() } else { Vec::new() };
+        self.ram = Some(InRam { user: ownership, keys });
+        Ok(())
+    }
+
+    /// The id is the one we know; a marker that is merely missing is drift, somebody else's is not.
+    fn judge(&self, comments: &str) -> Ownership {
+        let owner = self.account.as_ref().map_or("", |account| account.view.owner_id.as_str());
+        let ours = Marker::of(owner, &self.key.namespace, &self.object.spec.user_ref.name, "");
+        match Marker::parse(comments).1 {
+            Some(marker) if !marker.same_object(&ours) => Ownership::NotOurs,
+            _ => Ownership::Ours,
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! RamAccount: asks its credentials who they are before anybody uses them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::api::{Api, ListParams};
+use kube::{Client, Resource, ResourceExt};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::accounts::Account;
+use super::drive::{Ctx, Kind, ObjectKey, Passed, set_finalizer};
+use super::error::Error;
+use crate::api::{self, CredentialSecret, CredentialSource, RamAccount, RamAccountStatus, RamUser, Usage, Used};
+use crate::digest;
+use crate::plan::marker::default_owner_id;
+use crate::plan::ram_account::{Answered, endpoint_is_public, judge, looks_like_key_id};
+use crate::plan::{AccountView, Reason, Verdict};
+use crate::ram::{self, Budget, Class, Credential, Endpoints, Source};
+
+impl Kind for RamAccount {
+    const KIND: &'static str = "RamAccount";
+    type Status = RamAccountStatus;
+
+    fn api(client: Client, _: Option<&str>) -> Api<Self> {
+        Api::all(client)
+    }
+    fn status(&self) -> Option<&RamAccountStatus> {
+        self.status.as_ref()
+    }
+    fn status_mut(&mut self) -> &mut Option<RamAccountStatus> {
+        &mut self.status
+    }
+    async fn pass(ctx: &Ctx, key: &ObjectKey, object: Self) -> Passed<Self> {
+        pass(ctx, key, object).await
+    }
+    fn forget(ctx: &Ctx, key: &ObjectKey) {
+        ctx.settings.budgets.forget(&key.name);
+        if ctx.accounts.remove(&key.name) {
+            ctx.wake_all.send_modify(|n| *n += 1);
+        }
+    }
+}
+
+async fn pass(ctx: &Ctx, key: &ObjectKey, mut object: RamAccount) -> Passed<RamAccount> {
+    let look = object.spec.look_interval.duration().unwrap_or(Duration::from_hours(1));
+    let mut facts = object.status.clone().unwrap_or_default();
+    let outcome = judge_account(ctx, key, &mut object, &mut facts, look).await;
+    let usable = match &outcome {
+        Ok((account, _)) => Ok(Arc::clone(account)),
+        Err(error) if error.passes_by_itself() && ctx.accounts.find(&key.name).is_ok() => {
+            // RAM does not answer now: go on with the credentials that were checked before.
+            ctx.accounts.find(&key.name)
+        }
+        Err(error) => Err(error.verdict().unwrap_or_else(|| Verdict::new(Reason::AccountNotReady))),
+    };
+    if !matches!(outcome, Err(Error::Gone)) && ctx.accounts.put(&key.name, usable) {
+        ctx.wake_all.send_modify(|n| *n += 1);
+    }
+    let extra = quota_low(&facts);
+    Passed { object, facts, extra, outcome: outcome.map(|(_, verdict)| verdict), look }
+}
+
+fn quota_low(facts: &RamAccountStatus) -> Vec<(&'static str, &'static str, String)> {
+    let users = facts.usage.as_ref().map(|usage| &usage.users);
+    match users.filter(|users| users.quota > 0 && users.used >= users.quota - users.quota / 10) {
+        Some(_) => vec![(
+            "QuotaLow",
+            "QuotaLow",
+            "Over nine tenths of the account's RAM users are in use. Delete some, or have the quota raised.".to_owned(),
+        )],
+        None => Vec::new(),
+    }
+}
+
+async fn judge_account(
+    ctx: &Ctx,
+    key: &ObjectKey,
+    object: &mut RamAccount,
+    facts: &mut RamAccountStatus,
+    look: Duration,
+) -> Result<(Arc<Account>, Verdict), Error> {
+    let dependents = match object.meta().deletion_timestamp {
+        Some(_) => leave(ctx, key, object).await?,
+        None => String::new(),
+    };
+    if object.meta().deletion_timestamp.is_none() && !object.finalizers().iter().any(|name| name == api::FINALIZER) {
+        // Kept while objects depend on it: without the account they could not be taken away.
+        set_finalizer(ctx, key, object, true).await?;
+    }
+    let owner_id = owner_id(ctx, object, facts).await?;
+    facts.owner_id = Some(owner_id.clone());
+    let (client, fingerprint) = client(ctx, key, object, facts).await?;
+    let identity = client.caller_identity().await?;
+    let older = older(ctx, object, &identity.account_id).await?;
+    judge(&Answered {
+        wanted: object.spec.account_id.as_deref(),
+        pinned: facts.account_id.as_deref(),
+        answered: &identity.account_id,
+        older: older.as_deref(),
+    })?;
+    facts.account_id = Some(identity.account_id.clone());
+    facts.caller_arn = Some(identity.arn);
+    extras(&client, facts).await?;
+    let view = AccountView {
+        account_id: identity.account_id,
+        owner_id,
+        prefix: object.spec.user_name_prefix.clone().unwrap_or_default(),
+        default_domain: facts.default_domain.clone(),
+    };
+    ctx.settings.budgets.checked(&key.name, &fingerprint);
+    let verdict = match object.meta().deletion_timestamp {
+        Some(_) => Verdict::new(Reason::InUse).about(dependents).again_in(Duration::from_secs(5)),
+        None => Verdict::new(Reason::Available),
+    };
+    Ok((Arc::new(Account { view, client, look_interval: look }), verdict))
+}
+
+/// What is nice to know; an operator without the right to it works all the same.
+async fn extras(client: &ram::Client, facts: &mut RamAccountStatus) -> Result<(), Error> {
+    let optional = |error: &ram::Error| !matches!(error.class(), Class::WrongAccount | Class::Credentials);
+    match client.default_domain().await {
+        Ok(domain) => facts.default_domain = Some(domain),
+        Err(error) if optional(&error) => {}
+        Err(error) => return Err(error.into()),
+    }
+    match client.account_summary().await {
+        Ok(summary) => facts.usage = Some(Usage { users: Used { used: summary.users, quota: summary.users_quota } }),
+        Err(error) if optional(&error) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+/// An account goes only when nothing depends on it. Until then it stays in use: its users need it for their own deletion.
+async fn leave(ctx: &Ctx, key: &ObjectKey, object: &mut RamAccount) -> Result<String, Error> {
+    let params = ctx.settings.selected().fields(&format!("spec.accountRef.name={}", key.name)).limit(10);
+    let users = Api::<RamUser>::all(ctx.kube.clone()).list_metadata(&params).await?;
+    let names: Vec<String> =
+        users.iter().map(|user| format!("{}/{}", user.namespace().unwrap_or_default(), user.name_any())).collect();
+    if names.is_empty() {
+        set_finalizer(ctx, key, object, false).await?;
+        return Err(Error::Gone);
+    }
+    Ok(format!("RamUsers {}", names.join(", ")))
+}
+
+async fn owner_id(ctx: &Ctx, object: &RamAccount, facts: &RamAccountStatus) -> Result<String, Error> {
+    if let Some(id) = object.spec.owner_id.as_ref().or(facts.owner_id.as_ref()) {
+        return Ok(id.clone());
+    }
+    let namespace = Api::<Namespace>::all(ctx.kube.clone()).get_metadata("kube-system").await?;
+    Ok(default_owner_id(namespace.metadata.uid.as_deref().unwrap_or_default()))
+}
+
+/// The name of an older RamAccount that is in charge of the same number.
+async fn older(ctx: &Ctx, object: &RamAccount, account_id: &str) -> Result<Option<String>, Error> {
+    let age = |account: &RamAccount| {
+        (account.meta().creation_timestamp.as_ref().map(|time| time.0), account.uid().unwrap_or_default())
+    };
+    let list = Api::<RamAccount>::all(ctx.kube.clone()).list(&ListParams::default()).await?;
+    let other = list.into_iter().find(|other| {
+        let pinned = other.status.as_ref().and_then(|status| status.account_id.as_deref());
+        other.uid() != object.uid() && pinned == Some(account_id) && age(other) < age(object)
+    });
+    Ok(other.map(|other| other.name_any()))
+}
+
+/// A client for the account's credentials: the one in use while nothing changed, else a new one that is checked first.
+async fn client(
+    ctx: &Ctx,
+    key: &ObjectKey,
+    object: &RamAccount,
+    facts: &RamAccountStatus,
+) -> Result<(ram::Client, String), Error> {
+    let spec = &object.spec;
+    let endpoints = endpoints(ctx, spec.endpoints.as_ref())?;
+    let (source, mark) = source(ctx, key, object).await?;
+    let pinned = facts.account_id.clone().or_else(|| spec.account_id.clone());
+    let share = u8::try_from(spec.quota_share).unwrap_or(50);
+    let fingerprint = format!("{endpoints:?} {:?} {pinned:?} {share} {mark}", spec.credentials);
+    if let Ok(account) = ctx.accounts.find(&key.name)
+        && ctx.settings.budgets.is_current(&key.name, &fingerprint)
+    {
+        return Ok((account.client.clone(), fingerprint));
+    }
+    let assume_role = spec.credentials.assume_role.as_ref().map(|role| ram::AssumeRole {
+        role_arn: role.role_arn.clone(),
+        external_id: role.external_id.clone(),
+        session_name: "ram-operator".to_owned(),
+    });
+    let config = ram::Config {
+        endpoints,
+        source,
+        assume_role,
+        account_id: pinned,
+        quota_share: share,
+        clock: ctx.clock.clone(),
+        observer: ctx.metrics.observer(),
+        allow_http: ctx.settings.allow_custom_endpoints,
+    };
+    let budget = ctx.settings.budgets.of(&key.name, share);
+    Ok((ram::Client::new(config, budget)?, fingerprint))
+}
+
+fn endpoints(ctx: &Ctx, wanted: Option<&api::Endpoints>) -> Result<Endpoints, Error> {
+    let mut endpoints = Endpoints::default();
+    let wanted = wanted.cloned().unwrap_or_default();
+    for (field, url) in [
+        (&mut endpoints.ram, wanted.ram),
+        (&mut endpoints.ims, wanted.ims),
+        (&mut endpoints.sts, wanted.sts),
+        (&mut endpoints.metadata, wanted.metadata),
+    ] {
+        let Some(url) = url else { continue };
+        if !ctx.settings.allow_custom_endpoints && !endpoint_is_public(&url) {
+            return Err(Verdict::new(Reason::EndpointRefused).about(url).into());
+        }
+        url.trim_end_matches('/').clone_into(field);
+    }
+    Ok(endpoints)
+}
+
+/// Where the credentials come from, and a mark that changes when they do.
+async fn source(ctx: &Ctx, key: &ObjectKey, object: &RamAccount) -> Result<(Source, String), Error> {
+    let environment = &ctx.settings.environment;
+    let missing = |what: &str| Error::from(Verdict::new(Reason::CredentialsNotFound).about(what));
+    match object.spec.credentials.source {
+        CredentialSource::Secret => {
+            let reference =
+                object.spec.credentials.secret.as_ref().ok_or_else(|| missing("spec.credentials.secret"))?;
+            let credential = from_secret(ctx, key, reference).await?;
+            let mark = mark(&credential);
+            Ok((Source::Static(credential), mark))
+        }
+        CredentialSource::Environment => {
+            let credential = environment.credential.clone().ok_or_else(|| {
+                missing("the operator's environment variables ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET")
+            })?;
+            Ok((Source::Static(credential), "environment".to_owned()))
+        }
+        CredentialSource::Rrsa => {
+            let source = environment.rrsa.clone().ok_or_else(|| {
+                missing("the operator's environment variables ALIBABA_CLOUD_ROLE_ARN, ALIBABA_CLOUD_OIDC_PROVIDER_ARN and ALIBABA_CLOUD_OIDC_TOKEN_FILE")
+            })?;
+            Ok((source, "rrsa".to_owned()))
+        }
+        CredentialSource::EcsRole => {
+            Ok((Source::EcsRole { role_name: environment.ecs_role.clone() }, "ecs".to_owned()))
+        }
+    }
+}
+
+fn mark(credential: &Credential) -> String {
+    let token = credential.security_token.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
+    digest::hex(&[&credential.access_key_id, credential.access_key_secret.expose_secret(), token])
+}
+
+async fn from_secret(ctx: &Ctx, key: &ObjectKey, reference: &CredentialSecret) -> Result<Credential, Error> {
+    let own = &ctx.settings.namespace;
+    let namespace = reference.namespace.as_ref().unwrap_or(own);
+    if namespace != own && !ctx.settings.credentials_namespaces.contains(namespace) {
+        let detail = format!("Secret {}/{} needs --credentials-namespace={namespace}", namespace, reference.name);
+        return Err(Verdict::new(Reason::CredentialsRefused).about(detail).into());
+    }
+    ctx.interests.note(ObjectKey::new("Secret", Some(namespace), &reference.name), key);
+    let found = Api::<Secret>::namespaced(ctx.kube.clone(), namespace).get_opt(&reference.name).await?;
+    let not_found = |what: String| Error::from(Verdict::new(Reason::CredentialsNotFound).about(what));
+    let secret = found.ok_or_else(|| not_found(format!("Secret {namespace}/{}", reference.name)))?;
+    let text = |field: &str| {
+        let bytes = secret.data.as_ref().and_then(|data| data.get(field));
+        bytes
+            .and_then(|bytes| String::from_utf8(bytes.0.clone()).ok())
+            .map(|text| text.trim().to_owned())
+            .filter(|t| !t.is_empty())
+    };
+    let need = |field: &str| {
+        text(field).ok_or_else(|| not_found(format!("key {field} in Secret {namespace}/{}", reference.name)))
+    };
+    let access_key_id = need(&reference.access_key_id_key)?;
+    if !looks_like_key_id(&access_key_id) {
+        let detail = format!(
+            "key {} of Secret {namespace}/{} holds no AccessKey id",
+            reference.access_key_id_key, reference.name
+        );
+        return Err(Verdict::new(Reason::CredentialsInvalid).about(detail).into());
+    }
+    Ok(Credential {
+        access_key_id,
+        access_key_secret: SecretString::from(need(&reference.access_key_secret_key)?),
+        security_token: text(&reference.security_token_key).map(SecretString::from),
+        expiration: None,
+    })
+}
+
+/// Budgets outlive clients: a new credential of the same account has no tokens of its own.
+#[derive(Debug, Default)]
+pub struct Budgets(std::sync::Mutex<std::collections::HashMap<String, (Arc<Budget>, String)>>);
+
+impl Budgets {
+    fn with<T>(&self, act: impl FnOnce(&mut std::collections::HashMap<String, (Arc<Budget>, String)>) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    fn of(&self, name: &str, share: u8) -> Arc<Budget> {
+        self.with(|all| {
+            let entry = all.entry(name.to_owned()).or_insert_with(|| (Arc::new(Budget::new(share)), String::new()));
+            Arc::clone(&entry.0)
+        })
+    }
+
+    fn checked(&self, name: &str, fingerprint: &str) {
+        self.with(|all| {
+            if let Some(entry) = all.get_mut(name) {
+                fingerprint.clone_into(&mut entry.1);
+            }
+        });
+    }
+
+    fn is_current(&self, name: &str, fingerprint: &str) -> bool {
+        self.with(|all| all.get(name).is_some_and(|(_, current)| current == fingerprint))
+    }
+
+    fn forget(&self, name: &str) {
+        self.with(|all| all.remove(name));
+    }
+}

@@ -1,0 +1,430 @@
+//! RamUser: looks at RAM and the cluster, and carries out the plan's steps.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::api::{Api, ListParams};
+use kube::runtime::events::EventType;
+use kube::{Client, Resource, ResourceExt};
+
+use super::accounts::Account;
+use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, paused, set_finalizer};
+use super::error::Error;
+use super::tenancy::{self, Counted, NamespaceView};
+use crate::api::{FINALIZER, InventoryKey, KeyOwner, KeyState, RamAccessKey, RamUser, RamUserStatus};
+use crate::plan::marker::Marker;
+use crate::plan::names::generated;
+use crate::plan::ram_access_key::{Journal, window_end};
+use crate::plan::ram_user::{InRam, KeyObject, Memory, Seen, Step, next, policy_attachment};
+use crate::plan::tenant::Grants;
+use crate::plan::{Next, Reason, Verdict};
+use crate::ram::{self, Class, KeyStatus, Lane, PolicyRef};
+
+impl Kind for RamUser {
+    const KIND: &'static str = "RamUser";
+    type Status = RamUserStatus;
+
+    fn api(client: Client, namespace: Option<&str>) -> Api<Self> {
+        Api::namespaced(client, namespace.unwrap_or("default"))
+    }
+    fn status(&self) -> Option<&RamUserStatus> {
+        self.status.as_ref()
+    }
+    fn status_mut(&mut self) -> &mut Option<RamUserStatus> {
+        &mut self.status
+    }
+    async fn pass(ctx: &Ctx, key: &ObjectKey, object: Self) -> Passed<Self> {
+        let account = account_of(ctx, key, &object);
+        let look = account.as_ref().map_or(Duration::from_hours(1), |account| account.look_interval);
+        let mut pass = UserPass::new(ctx, key, object, account);
+        let outcome = match pass.lock().await {
+            Ok(_guard) => drive(ctx, &mut pass).await,
+            Err(error) => Err(error),
+        };
+        let facts = pass.facts();
+        Passed { object: pass.object, facts, extra: Vec::new(), outcome, look }
+    }
+}
+
+/// The account of an object, remembered for the day it changes.
+fn account_of(ctx: &Ctx, key: &ObjectKey, object: &RamUser) -> Result<Arc<Account>, Verdict> {
+    let name = &object.spec.account_ref.name;
+    ctx.interests.note(ObjectKey::new("RamAccount", None, name), key);
+    ctx.accounts.find(name)
+}
+
+/// The name of a RamUser's user in RAM.
+#[must_use]
+pub fn user_name(object: &RamUser, prefix: &str) -> String {
+    let known = object.status.as_ref().and_then(|status| status.user_name.clone());
+    known
+        .or_else(|| object.spec.user_name.clone())
+        .unwrap_or_else(|| generated(prefix, object.namespace().as_deref().unwrap_or_default(), &object.name_any()))
+}
+
+struct UserPass<'a> {
+    ctx: &'a Ctx,
+    key: &'a ObjectKey,
+    object: RamUser,
+    account: Result<Arc<Account>, Verdict>,
+    client: Option<ram::Client>,
+    memory: Memory,
+    tenant: Option<Result<Grants, Verdict>>,
+    namespace: NamespaceView,
+    /// What RAM shows; kept up by our own writes while the user is one that this pass made.
+    ram: Option<InRam>,
+    made_here: bool,
+    key_objects: Vec<KeyObject>,
+    deny_only: BTreeMap<PolicyRef, bool>,
+}
+
+impl<'a> UserPass<'a> {
+    fn new(ctx: &'a Ctx, key: &'a ObjectKey, object: RamUser, account: Result<Arc<Account>, Verdict>) -> Self {
+        let lane = if object.meta().deletion_timestamp.is_some() { Lane::TakeAway } else { Lane::Ordinary };
+        let client = account.as_ref().ok().map(|account| account.client.in_lane(lane));
+        let stored = object.status.clone().unwrap_or_default();
+        let memory = Memory { account_id: stored.account_id, user_id: stored.user_id, marker_uid: stored.marker_uid };
+        Self {
+            ctx,
+            key,
+            object,
+            account,
+            client,
+            memory,
+            tenant: None,
+            namespace: NamespaceView::default(),
+            ram: None,
+            made_here: false,
+            key_objects: Vec::new(),
+            deny_only: BTreeMap::new(),
+        }
+    }
+
+    /// Waits for the RAM user's lock; what was read before somebody else let go of it is read again.
+    async fn lock(&mut self) -> Result<Option<tokio::sync::OwnedMutexGuard<()>>, Error> {
+        let Ok(account) = &self.account else { return Ok(None) };
+        let (guard, waited) = self.ctx.locks.take(&account.view.account_id, &self.user_name()).await;
+        if waited {
+            let api = RamUser::api(self.ctx.kube.clone(), self.key.namespace());
+            self.object = api.get_opt(&self.key.name).await?.ok_or(Error::Gone)?;
+            self.ctx.echoes.wrote(self.key, self.object.resource_version().as_deref());
+        }
+        Ok(Some(guard))
+    }
+
+    fn deleting(&self) -> bool {
+        self.object.meta().deletion_timestamp.is_some()
+    }
+
+    fn prefix(&self) -> &str {
+        self.account.as_ref().map_or("", |account| account.view.prefix.as_str())
+    }
+
+    fn user_name(&self) -> String {
+        user_name(&self.object, self.prefix())
+    }
+
+    fn marker(&self) -> Option<Marker> {
+        let account = self.account.as_ref().ok()?;
+        let uid = self.object.uid().unwrap_or_default();
+        Some(Marker::of(&account.view.owner_id, &self.key.namespace, &self.key.name, &uid))
+    }
+
+    fn client(&self) -> Result<&ram::Client, Error> {
+        self.client.as_ref().ok_or_else(|| Verdict::new(Reason::AccountNotReady).into())
+    }
+
+    fn seen(&self) -> Seen {
+        Seen {
+            deleting: self.deleting(),
+            finalizer: self.object.finalizers().iter().any(|name| name == FINALIZER),
+            paused: paused(&self.object),
+            spec: self.object.spec.clone(),
+            memory: self.memory.clone(),
+            user_name: self.user_name(),
+            marker: self.marker(),
+            account: self.account.as_ref().map(|account| account.view.clone()).map_err(Clone::clone),
+            tenant: self.tenant.clone().unwrap_or_else(|| Err(Verdict::new(Reason::NotATenant))),
+            ram: self.ram.clone(),
+            key_objects: self.key_objects.clone(),
+            deny_only: self.deny_only.clone(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.client.as_ref().map_or_else(|| self.ctx.clock.now(), ram::Client::now)
+    }
+
+    async fn observe_tenant(&mut self) -> Result<(), Error> {
+        self.namespace = tenancy::namespace(self.ctx, &self.key.namespace).await?;
+        let account = &self.object.spec.account_ref.name;
+        let has = self.memory.user_id.is_some();
+        self.tenant =
+            Some(tenancy::grants(self.ctx, account, &self.namespace, &self.object, has, Counted::Users).await?);
+        Ok(())
+    }
+
+    async fn observe_ram(&mut self) -> Result<(), Error> {
+        let name = self.user_name();
+        let client = self.client()?.clone();
+        let user = client.get_user(&name).await?;
+        let mut seen = InRam { user, ..InRam::default() };
+        if let Some(user) = &seen.user {
+            // Nothing more is read of a user that turns out to be somebody else's.
+            if self.memory.user_id.as_deref().is_none_or(|id| id == user.user_id) {
+                let (policies, keys) =
+                    futures::join!(client.list_policies_for_user(&name), client.list_access_keys(&name));
+                seen.policies = policies?.into_iter().map(|attached| attached.policy).collect();
+                seen.keys = keys?.unwrap_or_default();
+                if self.deleting() {
+                    seen.groups = client.list_groups_for_user(&name).await?;
+                }
+            }
+        }
+        let known = self.memory.user_id.as_deref();
+        if let Some(id) = known.filter(|id| seen.user.as_ref().is_none_or(|user| user.user_id != *id)) {
+            seen.renamed_to = by_id(&client, id).await?;
+        }
+        self.ram = Some(seen);
+        Ok(())
+    }
+
+    /// RamAccessKeys tell whose the keys are; without keys nobody has to ask, unless the user is to go.
+    async fn observe_keys(&mut self) -> Result<(), Error> {
+        if !self.deleting() && self.ram.as_ref().is_none_or(|ram| ram.keys.is_empty()) {
+            return Ok(());
+        }
+        let params = ListParams::default().fields(&format!("spec.userRef.name={}", self.key.name));
+        let api = Api::<RamAccessKey>::namespaced(self.ctx.kube.clone(), &self.key.namespace);
+        self.key_objects = api.list(&params).await?.iter().map(|object| self.key_object(object)).collect();
+        Ok(())
+    }
+
+    fn key_object(&self, object: &RamAccessKey) -> KeyObject {
+        let name = object.name_any();
+        self.ctx.interests.note(ObjectKey::new("RamAccessKey", Some(&self.key.namespace), &name), self.key);
+        let journal = object.status.as_ref().map(Journal::read).unwrap_or_default();
+        KeyObject {
+            name,
+            deleting: object.meta().deletion_timestamp.is_some(),
+            ids: journal.ids().map(str::to_owned).collect(),
+            open_until: window_end(journal.intents.iter()),
+        }
+    }
+
+    fn facts(&self) -> RamUserStatus {
+        let mut status = self.object.status.clone().unwrap_or_default();
+        let (Ok(account), Some(ram)) = (&self.account, &self.ram) else { return status };
+        let ours = ram.user.as_ref().filter(|user| Some(&user.user_id) == self.memory.user_id.as_ref());
+        let Some(user) = ours else { return status };
+        status.account_id = Some(account.view.account_id.clone());
+        status.user_id = Some(user.user_id.clone());
+        status.user_name = Some(user.user_name.clone());
+        status.create_time = user.create_time.map(|time| time.to_string());
+        status.marker_uid.clone_from(&self.memory.marker_uid);
+        let domain = account.view.default_domain.as_ref();
+        status.user_principal_name = domain.map(|domain| format!("{}@{domain}", user.user_name));
+        let mut policies: Vec<_> = ram.policies.iter().map(policy_attachment).collect();
+        policies.sort();
+        status.policies = Some(policies);
+        let mut keys: Vec<_> = ram.keys.iter().map(|key| self.inventory(key)).collect();
+        keys.sort_by(|a, b| a.id.cmp(&b.id));
+        status.access_keys = Some(keys).filter(|keys| !keys.is_empty());
+        status
+    }
+
+    fn inventory(&self, key: &ram::AccessKey) -> InventoryKey {
+        let owner = self.key_objects.iter().find(|object| object.ids.contains(&key.id));
+        let open =
+            self.key_objects.iter().any(|object| object.open_until.is_some_and(|until| key.create_time <= until));
+        InventoryKey {
+            id: key.id.clone(),
+            state: match key.status {
+                KeyStatus::Active => KeyState::Active,
+                KeyStatus::Inactive => KeyState::Inactive,
+            },
+            create_time: key.create_time.to_string(),
+            owner: match owner {
+                Some(_) => KeyOwner::RamAccessKey,
+                None if open => KeyOwner::Undecided,
+                None => KeyOwner::Foreign,
+            },
+            access_key: owner.map(|object| object.name.clone()),
+        }
+    }
+
+    async fn create(&mut self, user: ram::NewUser) -> Result<(), Error> {
+        let created = match self.client()?.create_user(&user).await {
+            // Somebody was faster: the next look finds out whose it is.
+            Err(error) if error.class() == Class::Exists => return Err(Error::Unsettled),
+            other => other?,
+        };
+        self.memory = Memory {
+            account_id: self.account.as_ref().ok().map(|account| account.view.account_id.clone()),
+            user_id: Some(created.user_id.clone()),
+            marker_uid: self.marker().map(|marker| marker.uid),
+        };
+        // A user that was made this moment has nothing: no look is needed to know that.
+        let made = ram::User { comments: user.comments.clone().unwrap_or_default(), ..created };
+        self.ram = Some(InRam { user: Some(made), ..InRam::default() });
+        self.made_here = true;
+        Ok(())
+    }
+
+    async fn attach(&mut self, policy: PolicyRef) -> Result<(), Error> {
+        match self.client()?.attach_policy_to_user(&self.user_name(), &policy).await {
+            Ok(()) => {}
+            Err(error) if error.code().is_some_and(|code| code.starts_with("EntityNotExist.Policy")) => {
+                return Err(Verdict::new(Reason::PolicyNotFound).about(policy.to_string()).into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if self.made_here
+            && let Some(ram) = &mut self.ram
+        {
+            ram.policies.push(policy);
+        }
+        Ok(())
+    }
+
+    async fn delete(&self) -> Result<(), Error> {
+        let client = self.client()?;
+        let id =
+            self.ram.as_ref().and_then(|ram| ram.user.as_ref()).map(|user| user.user_id.clone()).unwrap_or_default();
+        // By id first: a user of the same name that somebody made meanwhile is not touched.
+        let outcome = match client.delete_user_by_id(&id).await {
+            Err(error) if matches!(error.class(), Class::Denied | Class::Invalid) => {
+                client.delete_user(&self.user_name()).await
+            }
+            other => other,
+        };
+        match outcome {
+            Err(error) if error.class() == Class::InUse => {
+                let what = error
+                    .code()
+                    .and_then(|code| code.rsplit_once('.'))
+                    .map_or("something", |(_, what)| what)
+                    .to_owned();
+                Err(Verdict::new(Reason::Blocked)
+                    .about(format!("RAM says it still has: {what}"))
+                    .again_in(Duration::from_secs(30))
+                    .into())
+            }
+            other => Ok(other?),
+        }
+    }
+
+    async fn finish(&mut self) -> Result<(), Error> {
+        let (ctx, key) = (self.ctx, self.key);
+        let message = "Nothing of this object is left in RAM that it was asked to remove.".to_owned();
+        note(ctx, &self.object, EventType::Normal, "Removed", message).await;
+        set_finalizer(ctx, key, &mut self.object, false).await
+    }
+}
+
+/// Where the user with `id` is now. Gone is gone only when IMS, or the whole list, agrees.
+pub async fn by_id(client: &ram::Client, id: &str) -> Result<Option<String>, Error> {
+    match client.user_by_id(id).await {
+        Ok(found) => Ok(found.map(|user| user.user_name().to_owned())),
+        Err(error) if matches!(error.class(), Class::Denied | Class::Invalid | Class::Transient) => {
+            let there = client.user_exists_by_listing(id).await?;
+            Ok(there.then(|| format!("(UserId {id})")))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a policy document only denies.
+fn only_denies(document: &str) -> bool {
+    let Ok(document) = serde_json::from_str::<serde_json::Value>(document) else { return false };
+    let statements = match document.get("Statement") {
+        Some(serde_json::Value::Array(all)) => all.clone(),
+        Some(one) => vec![one.clone()],
+        None => return false,
+    };
+    !statements.is_empty() && statements.iter().all(|s| s.get("Effect").and_then(|e| e.as_str()) == Some("Deny"))
+}
+
+impl Pass for UserPass<'_> {
+    type Step = Step;
+
+    async fn observe(&mut self) -> Result<(), Error> {
+        if self.tenant.is_none() {
+            self.observe_tenant().await?;
+        }
+        if self.account.is_ok() && !self.made_here {
+            let foreign = self.memory.account_id.as_ref();
+            let same =
+                self.account.as_ref().is_ok_and(|account| foreign.is_none_or(|id| *id == account.view.account_id));
+            if same {
+                self.observe_ram().await?;
+                self.observe_keys().await?;
+            }
+        }
+        // Found again after its status was lost, or written before a crash.
+        if let (Some(ram), Some(ours), None) = (&self.ram, self.marker(), &self.memory.user_id)
+            && let Some(user) = &ram.user
+            && Marker::parse(&user.comments).1.is_some_and(|marker| marker.same_object(&ours) && marker.uid == ours.uid)
+        {
+            self.memory.user_id = Some(user.user_id.clone());
+            self.memory.marker_uid = Some(ours.uid);
+        }
+        Ok(())
+    }
+
+    fn next(&self) -> Next<Step> {
+        next(&self.seen(), self.now())
+    }
+
+    async fn act(&mut self, step: Step) -> Result<(), Error> {
+        let name = self.user_name();
+        if !matches!(step, Step::AddFinalizer | Step::RemoveFinalizer | Step::LookAtPolicy(_))
+            && !self.ctx.lease.holds()
+        {
+            return Err(Error::NotLeader);
+        }
+        match step {
+            Step::AddFinalizer => set_finalizer(self.ctx, self.key, &mut self.object, true).await,
+            Step::RemoveFinalizer => self.finish().await,
+            Step::CreateUser(user) => self.create(user).await,
+            Step::UpdateUser(changes) => {
+                self.client()?.update_user(&name, &changes).await?;
+                if changes.comments.is_some() {
+                    self.memory.user_id =
+                        self.ram.as_ref().and_then(|ram| ram.user.as_ref()).map(|user| user.user_id.clone());
+                    self.memory.marker_uid = self.marker().map(|marker| marker.uid);
+                }
+                Ok(())
+            }
+            Step::AttachPolicy(policy) => self.attach(policy).await,
+            Step::DetachPolicy(policy) => Ok(self.client()?.detach_policy_from_user(&name, &policy).await?),
+            Step::LookAtPolicy(policy) => {
+                let document = self.client()?.policy_document(&policy).await?;
+                self.deny_only.insert(policy, document.is_some_and(|document| only_denies(&document)));
+                Ok(())
+            }
+            Step::DisableKey(id) => Ok(self.client()?.update_access_key(&name, &id, KeyStatus::Inactive).await?),
+            Step::DeleteKey(id) => Ok(self.client()?.delete_access_key(&name, &id).await?),
+            Step::LeaveGroup(group) => Ok(self.client()?.remove_user_from_group(&name, &group).await?),
+            Step::DeleteUser => self.delete().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::only_denies;
+
+    #[test]
+    fn a_policy_that_allows_anything_is_not_only_denying() {
+        let deny = r#"{"Version":"1","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
+        let one = r#"{"Version":"1","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#;
+        let both = r#"{"Version":"1","Statement":[{"Effect":"Deny"},{"Effect":"Allow"}]}"#;
+        assert!(only_denies(deny) && only_denies(one));
+        assert!(
+            !only_denies(both) && !only_denies("{}") && !only_denies("not json") && !only_denies(r#"{"Statement":[]}"#)
+        );
+    }
+}

@@ -1,0 +1,128 @@
+//! Reads which tenant a namespace belongs to. Live, since it decides grants.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, ApiResource, DynamicObject, ListParams, PartialObjectMeta};
+use kube::{Resource, ResourceExt};
+
+use super::drive::Ctx;
+use super::error::Error;
+use crate::api::{NamespaceSelector, RamTenant, RamTenantSpec, Requirement, SelectorOperator};
+use crate::plan::Verdict;
+use crate::plan::tenant::{Grants, among_oldest, select};
+
+/// A namespace as grants need to know it.
+#[derive(Clone, Debug, Default)]
+pub struct NamespaceView {
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// It is being deleted.
+    pub terminating: bool,
+}
+
+/// Reads a namespace.
+pub async fn namespace(ctx: &Ctx, name: &str) -> Result<NamespaceView, Error> {
+    let api: Api<PartialObjectMeta<Namespace>> = Api::all(ctx.kube.clone());
+    let found = Api::<Namespace>::all(api.into_client()).get_metadata_opt(name).await?;
+    Ok(found.map_or_else(NamespaceView::default, |namespace| NamespaceView {
+        terminating: namespace.meta().deletion_timestamp.is_some(),
+        labels: namespace.metadata.labels.unwrap_or_default(),
+    }))
+}
+
+/// Every tenant of an account. One that cannot be read selects nothing and stops nobody.
+pub async fn tenants(ctx: &Ctx, account: &str) -> Result<Vec<(String, RamTenantSpec)>, Error> {
+    let api: Api<DynamicObject> = Api::all_with(ctx.kube.clone(), &ApiResource::erase::<RamTenant>(&()));
+    let list = api.list(&ctx.settings.selected()).await?;
+    let read = |object: DynamicObject| {
+        let name = object.name_any();
+        let spec: RamTenantSpec = serde_json::from_value(object.data.get("spec")?.clone()).ok()?;
+        (object.metadata.deletion_timestamp.is_none() && spec.account_ref.name == account).then_some((name, spec))
+    };
+    Ok(list.into_iter().filter_map(read).collect())
+}
+
+/// Which limit an object counts against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// RamUsers.
+    Users,
+    /// RamAccessKeys.
+    AccessKeys,
+}
+
+/// What the tenant of `namespace` grants to an object. `has` says that the object has its user or key already.
+pub async fn grants<K>(
+    ctx: &Ctx,
+    account: &str,
+    namespace: &NamespaceView,
+    object: &K,
+    has: bool,
+    counted: Counted,
+) -> Result<Result<Grants, Verdict>, Error>
+where
+    K: Resource<DynamicType = ()>,
+{
+    let tenants = tenants(ctx, account).await?;
+    let tenant = match select(&tenants, &namespace.labels) {
+        Ok((_, spec)) => spec,
+        Err(verdict) => return Ok(Err(verdict)),
+    };
+    let limit = match counted {
+        Counted::Users => tenant.limits.users,
+        Counted::AccessKeys => tenant.limits.access_keys,
+    };
+    let inside = match limit {
+        Some(limit) if !has => inside(ctx, tenant, object, usize::try_from(limit).unwrap_or_default()).await?,
+        _ => true,
+    };
+    Ok(Ok(Grants::of(tenant, inside)))
+}
+
+async fn inside<K: Resource<DynamicType = ()>>(
+    ctx: &Ctx,
+    tenant: &RamTenantSpec,
+    object: &K,
+    limit: usize,
+) -> Result<bool, Error> {
+    let all = objects(ctx, tenant, &ApiResource::erase::<K>(&())).await?;
+    Ok(among_oldest(limit, &age(object.meta()), &all))
+}
+
+fn age(meta: &kube::api::ObjectMeta) -> (i64, String) {
+    let created = meta.creation_timestamp.as_ref().map(|time| time.0.as_second()).unwrap_or_default();
+    (created, meta.uid.clone().unwrap_or_default())
+}
+
+/// Creation and uid of every object of a kind in the tenant's namespaces.
+pub async fn objects(ctx: &Ctx, tenant: &RamTenantSpec, kind: &ApiResource) -> Result<Vec<(i64, String)>, Error> {
+    let names: std::collections::BTreeSet<String> = namespaces(ctx, tenant).await?.into_iter().collect();
+    let api: Api<DynamicObject> = Api::all_with(ctx.kube.clone(), kind);
+    let list = api.list_metadata(&ctx.settings.selected()).await?;
+    let inside = list.into_iter().filter(|o| o.namespace().is_some_and(|namespace| names.contains(&namespace)));
+    Ok(inside.map(|object| age(&object.metadata)).collect())
+}
+
+/// Names of the namespaces that a tenant selects.
+pub async fn namespaces(ctx: &Ctx, tenant: &RamTenantSpec) -> Result<Vec<String>, Error> {
+    let params = ListParams::default().labels(&label_selector(&tenant.namespace_selector));
+    let list = Api::<Namespace>::all(ctx.kube.clone()).list_metadata(&params).await?;
+    Ok(list.into_iter().map(|namespace| namespace.name_any()).collect())
+}
+
+fn label_selector(selector: &NamespaceSelector) -> String {
+    let labels = selector.match_labels.iter().flatten().map(|(key, value)| format!("{key}={}", value.0));
+    let expressions = selector.match_expressions.iter().flatten().map(expression);
+    labels.chain(expressions).collect::<Vec<_>>().join(",")
+}
+
+fn expression(requirement: &Requirement) -> String {
+    let values = || requirement.values.iter().flatten().map(String::as_str).collect::<Vec<_>>().join(",");
+    match requirement.operator {
+        SelectorOperator::In => format!("{} in ({})", requirement.key, values()),
+        SelectorOperator::NotIn => format!("{} notin ({})", requirement.key, values()),
+        SelectorOperator::Exists => requirement.key.clone(),
+        SelectorOperator::DoesNotExist => format!("!{}", requirement.key),
+    }
+}

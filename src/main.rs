@@ -1,0 +1,62 @@
+//! Flags, the TLS provider, and what to do; everything else is in the library.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use ram_operator::config::{Cli, Command, Run, one_line};
+use ram_operator::{api, least_policy, run, telemetry};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => return fail(2, &one_line(&error)),
+        Err(help) => return print(&help.to_string()),
+    };
+    match cli.command.unwrap_or_else(|| Command::Run(Box::new(Run::parse_from(["run"])))) {
+        Command::Run(flags) => operate(*flags),
+        Command::Crds => match crds() {
+            Ok(text) => print(&text),
+            Err(error) => fail(1, &error),
+        },
+        Command::Policy(flags) => print(&format!("{:#}\n", least_policy::document(&flags))),
+    }
+}
+
+fn operate(flags: Run) -> ExitCode {
+    if let Err(error) = telemetry::start(flags.log_format, &flags.log_level) {
+        return fail(2, &error);
+    }
+    // kube and reqwest share this one provider.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        return fail(1, "another TLS provider was installed first; please report this");
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(1, &format!("no threads to run on: {error}")),
+    };
+    match runtime.block_on(run::operate(flags)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, &error.to_string()),
+    }
+}
+
+fn crds() -> Result<String, String> {
+    let mut text = String::new();
+    for crd in api::crds().map_err(|error| error.to_string())? {
+        text.push_str("---\n");
+        text.push_str(&api::to_yaml(&crd).map_err(|error| error.to_string())?);
+    }
+    Ok(text)
+}
+
+fn print(text: &str) -> ExitCode {
+    // A reader that went away is no error of ours.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn fail(code: u8, why: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "ram-operator: {why}");
+    ExitCode::from(code)
+}

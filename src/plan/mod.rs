@@ -1,0 +1,101 @@
+//! Pure decisions: what to do next, given what is asked for and what was seen.
+//!
+//! Each kind has a function `next(seen, now) -> Next<Step>`. It reads plain data, takes the time as an argument and has no effect;
+//! [`crate::controller`] looks, asks, carries out one step, and looks again until the answer is [`Next::Rest`].
+
+pub mod marker;
+pub mod names;
+pub mod ram_access_key;
+pub mod ram_account;
+pub mod ram_user;
+pub mod reason;
+pub mod tenant;
+pub mod timing;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+pub use reason::Reason;
+
+/// What a plan answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next<S> {
+    /// Carry out this one effect and look again.
+    Do(S),
+    /// There is nothing to do.
+    Rest(Verdict),
+}
+
+impl<S> Next<S> {
+    /// `Rest` for `reason`.
+    #[must_use]
+    pub fn rest(reason: Reason) -> Self {
+        Self::Rest(Verdict::new(reason))
+    }
+}
+
+/// What a plan says when no step is left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Why the object is as it is; decides `Ready` and `Stalled`.
+    pub reason: Reason,
+    /// What it is about, in words that do not change while the world does not.
+    pub detail: Option<String>,
+    /// When to look again, if sooner than the next look.
+    pub recheck: Option<Duration>,
+    /// Differences that are reported and left alone.
+    pub drift: Option<String>,
+}
+
+impl Verdict {
+    /// A verdict without detail.
+    #[must_use]
+    pub fn new(reason: Reason) -> Self {
+        Self { reason, detail: None, recheck: None, drift: None }
+    }
+
+    /// Says what it is about.
+    #[must_use]
+    pub fn about(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Asks for another look after `wait`, or sooner if that was asked for before.
+    #[must_use]
+    pub fn again_in(mut self, wait: Duration) -> Self {
+        self.recheck = Some(self.recheck.map_or(wait, |before| before.min(wait)));
+        self
+    }
+
+    /// Asks for another look at `time`, at the earliest in a second.
+    #[must_use]
+    pub fn again_at(self, time: Timestamp, now: Timestamp) -> Self {
+        let wait = Duration::try_from(time.duration_since(now)).unwrap_or_default();
+        self.again_in(wait.max(Duration::from_secs(1)))
+    }
+
+    /// The condition's message: what is so, what it is about, what to do.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let (what, advice) = (self.reason.meaning(), self.reason.advice());
+        match &self.detail {
+            Some(detail) => format!("{what}: {detail}. {advice}"),
+            None => format!("{what}. {advice}"),
+        }
+    }
+}
+
+/// An account that can be used, as plain data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountView {
+    /// The account's number.
+    pub account_id: String,
+    /// This installation's name in markers.
+    pub owner_id: String,
+    /// Put before generated user names.
+    pub prefix: String,
+    /// The part after `@` in user principal names, if it could be read.
+    pub default_domain: Option<String>,
+}

@@ -1,0 +1,125 @@
+//! A RamAccessKey that is wanted.
+
+use jiff::Timestamp;
+
+use super::standing::{Standing, standing};
+use super::{Journal, Ownership, SecretSeen, Seen, Stage, Step, UserSeen, mint, reason, retire, strays};
+use crate::api::KeyState;
+use crate::plan::timing::{LATER, READ_LAG, SOON};
+use crate::plan::{Reason, Verdict};
+use crate::ram::{KeyStatus, Proof};
+
+pub(super) fn next(seen: &Seen, journal: &Journal, now: Timestamp) -> Result<Step, Verdict> {
+    usable(seen)?;
+    if !seen.finalizer && journal.ids().next().is_some() {
+        return Ok(Step::AddFinalizer);
+    }
+    let standing = standing(seen, now);
+    // An unexplained pair is asked about before any stray is judged: it may be one.
+    if let Standing::Unexplained(id) = standing {
+        return Ok(Step::Prove(id));
+    }
+    if let Some(step) = strays::next(seen, journal, now) {
+        return Ok(step);
+    }
+    let id = match standing {
+        Standing::Published(id) => id,
+        Standing::Missing(id) => return Err(reason(Reason::KeyMissing).about(id).again_in(READ_LAG)),
+        Standing::Foreign => return Err(reason(Reason::SecretConflict).about(secret_name(seen))),
+        Standing::OtherAccount => return Err(reason(Reason::WrongAccount).about("the Secret was published there")),
+        Standing::Unexplained(id) => return Ok(Step::Prove(id)),
+        Standing::Lost => return mint::next(seen, journal, now),
+    };
+    if let Some(step) = state(seen, journal, &id)? {
+        return Ok(step);
+    }
+    if let Some(step) = republish(seen)? {
+        return Ok(step);
+    }
+    if let Some(step) = proof(seen, journal, &id)? {
+        return Ok(step);
+    }
+    retire::next(seen, journal, now).ok_or_else(|| rest(seen, journal, now))
+}
+
+/// What has to hold before anything of the key can be judged.
+fn usable(seen: &Seen) -> Result<(), Verdict> {
+    let account = seen.account.as_ref().map_err(Clone::clone)?;
+    if seen.journal.account_id.as_ref().is_some_and(|id| *id != account.account_id) {
+        return Err(reason(Reason::WrongAccount).about("the key was made there"));
+    }
+    match &seen.user {
+        UserSeen::Missing => return Err(reason(Reason::UserNotFound).about(&seen.spec.user_ref.name)),
+        UserSeen::Unmade => return Err(reason(Reason::UserNotReady).about(&seen.spec.user_ref.name)),
+        UserSeen::Made { deleting: true, .. } => {
+            return Err(reason(Reason::UserDeleted).about(&seen.spec.user_ref.name));
+        }
+        UserSeen::Made { .. } => {}
+    }
+    match seen.ram.as_ref().map(|ram| ram.user) {
+        Some(Ownership::Ours) => Ok(()),
+        Some(Ownership::NotOurs) => Err(reason(Reason::UserNotOwned)),
+        Some(Ownership::Gone) | None => Err(reason(Reason::UserNotReady).about(&seen.spec.user_ref.name)),
+    }
+}
+
+fn secret_name(seen: &Seen) -> &str {
+    seen.spec.secret.name.as_deref().unwrap_or(&seen.name)
+}
+
+/// Carries out `spec.state`. A key is enabled only if we disabled it.
+fn state(seen: &Seen, journal: &Journal, id: &str) -> Stage {
+    if seen.spec.state == KeyState::Inactive {
+        return inactive(seen, journal);
+    }
+    let disabled = seen.is(id, KeyStatus::Inactive);
+    match journal.state {
+        Some(KeyState::Inactive) if seen.paused => Err(reason(Reason::Paused)),
+        Some(KeyState::Inactive) if disabled => Ok(Some(Step::Enable(id.to_owned()))),
+        Some(KeyState::Inactive) => Ok(Some(Step::RecordState(KeyState::Active))),
+        _ if disabled => Err(reason(Reason::DisabledOutside).about(id)),
+        _ => Ok(None),
+    }
+}
+
+/// Noted first, then done: after a crash in between nobody takes our own work for somebody else's.
+fn inactive(seen: &Seen, journal: &Journal) -> Stage {
+    if journal.state != Some(KeyState::Inactive) {
+        return Ok(Some(Step::RecordState(KeyState::Inactive)));
+    }
+    match journal.ids().find(|id| seen.is(id, KeyStatus::Active)) {
+        Some(id) => Ok(Some(Step::Disable(id.to_owned()))),
+        None => Err(reason(Reason::Inactive)),
+    }
+}
+
+fn republish(seen: &Seen) -> Stage {
+    match &seen.secret {
+        SecretSeen::Ours(secret) if !secret.up_to_date && seen.paused => Err(reason(Reason::Paused)),
+        SecretSeen::Ours(secret) if !secret.up_to_date => Ok(Some(Step::Republish)),
+        _ => Ok(None),
+    }
+}
+
+/// Nothing is retired before the published pair is proved.
+fn proof(seen: &Seen, journal: &Journal, id: &str) -> Stage {
+    if journal.proved_time.is_some() {
+        return Ok(None);
+    }
+    match seen.proofs.get(id) {
+        None => Ok(Some(Step::Prove(id.to_owned()))),
+        Some(Proof::Authentic { .. }) => Ok(None),
+        Some(Proof::Inactive | Proof::NotYet) => Err(reason(Reason::Unproven).about(id).again_in(3 * SOON)),
+    }
+}
+
+fn rest(seen: &Seen, journal: &Journal, now: Timestamp) -> Verdict {
+    let mut verdict = match &seen.grant {
+        Ok(()) => reason(Reason::Available),
+        Err(refused) => refused.clone().again_in(LATER),
+    };
+    for time in [retire::due(journal, now), strays::due(seen, journal)].into_iter().flatten() {
+        verdict = verdict.again_at(time, now);
+    }
+    verdict
+}

@@ -1,0 +1,83 @@
+//! Whether a new key may be made, and which one gives way when both slots are taken.
+
+use jiff::Timestamp;
+
+use super::{Journal, Seen, Step, UserSeen, before, reason, strays};
+use crate::api::{KeyState, Why};
+use crate::plan::timing::{KEYS_PER_USER, LATER, MAX_INTENTS, OVERLAP, USE_LAG};
+use crate::plan::{Reason, Verdict};
+use crate::ram::KeyStatus;
+
+pub(super) fn next(seen: &Seen, journal: &Journal, now: Timestamp) -> Result<Step, Verdict> {
+    if seen.spec.state == KeyState::Inactive {
+        return no_key_while_inactive(seen, journal);
+    }
+    if seen.paused {
+        return Err(reason(Reason::Paused));
+    }
+    seen.grant.clone()?;
+    let lost = journal.access_key_id.clone().filter(|id| seen.key(id).is_some());
+    // The first key waits until the user has its rights; a replacement does not.
+    if journal.access_key_id.is_none() && !matches!(seen.user, UserSeen::Made { ready: true, .. }) {
+        return Err(reason(Reason::UserNotReady).about(&seen.spec.user_ref.name));
+    }
+    if wants_principal_name(seen) && seen.account.as_ref().is_ok_and(|account| account.default_domain.is_none()) {
+        return Err(reason(Reason::PrincipalNameUnknown).again_in(LATER));
+    }
+    if !seen.finalizer {
+        return Ok(Step::AddFinalizer);
+    }
+    if journal.intents.len() >= MAX_INTENTS {
+        return Err(full(Reason::IntentsFull, seen, journal, now));
+    }
+    if seen.keys().len() >= KEYS_PER_USER {
+        return make_room(seen, journal, lost.as_deref(), now);
+    }
+    Ok(Step::Mint { replaces: lost })
+}
+
+fn no_key_while_inactive(seen: &Seen, journal: &Journal) -> Result<Step, Verdict> {
+    match journal.ids().find(|id| seen.is(id, KeyStatus::Active)) {
+        Some(_) if journal.state != Some(KeyState::Inactive) => Ok(Step::RecordState(KeyState::Inactive)),
+        Some(id) => Ok(Step::Disable(id.to_owned())),
+        None => Err(reason(Reason::Inactive)),
+    }
+}
+
+fn wants_principal_name(seen: &Seen) -> bool {
+    let mut templates = seen.spec.secret.data.iter().flat_map(|data| data.values());
+    templates.any(|template| template.0.contains("$(userPrincipalName)"))
+}
+
+/// Cuts short, in this order: the quarantine of a disabled key of ours, the overlap of a replaced one without recent use,
+/// the lost key itself once it shows no use. Never a foreign key.
+fn make_room(seen: &Seen, journal: &Journal, lost: Option<&str>, now: Timestamp) -> Result<Step, Verdict> {
+    let on_their_way = || journal.retiring.iter();
+    if let Some(key) = on_their_way().find(|key| seen.is(&key.id, KeyStatus::Inactive)) {
+        return Ok(Step::Delete(key.id.clone()));
+    }
+    let unwanted = on_their_way().filter(|key| key.why == Why::Replaced).map(|key| key.id.as_str());
+    for id in unwanted.chain(lost) {
+        match seen.uses.get(id) {
+            None => return Ok(Step::LookAtUse(id.to_owned())),
+            Some(used) if used.time.is_some_and(|time| time > quiet_since(now)) => {}
+            Some(_) if seen.is(id, KeyStatus::Active) => return Ok(Step::Disable(id.to_owned())),
+            Some(_) => return Ok(Step::Delete(id.to_owned())),
+        }
+    }
+    Err(full(Reason::NoFreeSlot, seen, journal, now))
+}
+
+/// A key without use since this moment, as far as RAM reports, is not in use.
+pub(super) fn quiet_since(now: Timestamp) -> Timestamp {
+    before(now, OVERLAP + USE_LAG)
+}
+
+fn full(why: Reason, seen: &Seen, journal: &Journal, now: Timestamp) -> Verdict {
+    let ids: Vec<&str> = seen.keys().iter().map(|key| key.id.as_str()).collect();
+    let verdict = reason(why).about(format!("the user has {}", ids.join(", "))).again_in(LATER);
+    match strays::due(seen, journal) {
+        Some(time) => verdict.again_at(time, now),
+        None => verdict,
+    }
+}

@@ -1,0 +1,233 @@
+//! What a RamAccessKey needs next.
+//!
+//! The Secret is the commit point: what is published is what the Secret says, if that can be explained. The journal in the status
+//! holds what cannot be seen again: mints without an answer, and keys on their way out.
+
+mod delete;
+mod journal;
+mod live;
+mod mint;
+mod retire;
+mod standing;
+mod strays;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{AccountView, Next, Reason, Verdict};
+use crate::api::{KeyState, RamAccessKeySpec};
+use crate::ram::{AccessKey, KeyStatus, LastUsed, Proof};
+
+pub use journal::{Intent, Journal, Retiring, settle};
+pub use standing::{Standing, standing};
+pub use strays::{suspects, window_end};
+
+/// One effect on a key, its Secret or its object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Put our finalizer on the object.
+    AddFinalizer,
+    /// Take it off: nothing of ours is left in RAM.
+    RemoveFinalizer,
+    /// Dry run, intent, CreateAccessKey, proof and publish: the mint protocol.
+    Mint {
+        /// The key that the new one takes the place of.
+        replaces: Option<String>,
+    },
+    /// Write the Secret again with the pair it holds.
+    Republish,
+    /// STS GetCallerIdentity, signed with the published pair.
+    Prove(String),
+    /// RAM GetAccessKeyLastUsed.
+    LookAtUse(String),
+    /// Note in the status which `spec.state` is being carried out.
+    RecordState(KeyState),
+    /// RAM UpdateAccessKey, to `Active`.
+    Enable(String),
+    /// RAM UpdateAccessKey, to `Inactive`.
+    Disable(String),
+    /// RAM DeleteAccessKey.
+    Delete(String),
+    /// Refuse late publishers, then note a suspect as a key of ours on its way out.
+    AdoptStray {
+        /// The suspect.
+        id: String,
+        /// RamAccessKeys whose Secrets are moved on, so that a late writer finds another resourceVersion.
+        fence: Vec<String>,
+    },
+    /// Take the owner reference off the Secret, and our marks too when the pair stays in use.
+    Release {
+        /// Whether label and annotations go as well.
+        marks: bool,
+    },
+}
+
+/// Everything one pass knows.
+#[allow(clippy::struct_excessive_bools, reason = "facts of one pass, each read by name")]
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The object's name.
+    pub name: String,
+    /// The object is being deleted.
+    pub deleting: bool,
+    /// Its namespace is being deleted.
+    pub namespace_terminating: bool,
+    /// Our finalizer is on it.
+    pub finalizer: bool,
+    /// Grants and repairs are stopped.
+    pub paused: bool,
+    /// What is asked for.
+    pub spec: RamAccessKeySpec,
+    /// What the status remembers.
+    pub journal: Journal,
+    /// The account, or why it cannot be used.
+    pub account: Result<AccountView, Verdict>,
+    /// What the tenant says to this key.
+    pub grant: Result<(), Verdict>,
+    /// Whether the tenant denies to leave keys behind.
+    pub retain_denied: bool,
+    /// The RamUser.
+    pub user: UserSeen,
+    /// What RAM shows; absent when it could not be asked.
+    pub ram: Option<InRam>,
+    /// The Secret.
+    pub secret: SecretSeen,
+    /// Other RamAccessKeys of the same user.
+    pub siblings: Vec<Sibling>,
+    /// Pairs tried in this pass, by id.
+    pub proofs: BTreeMap<String, Proof>,
+    /// Last uses read in this pass, by id.
+    pub uses: BTreeMap<String, LastUsed>,
+}
+
+/// The RamUser that a key refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserSeen {
+    /// There is none.
+    Missing,
+    /// It has no user in RAM yet.
+    Unmade,
+    /// It has.
+    Made {
+        /// RAM's `UserId`.
+        user_id: String,
+        /// Its `Ready` is true.
+        ready: bool,
+        /// It is being deleted.
+        deleting: bool,
+    },
+}
+
+/// What RAM shows of the user and its keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InRam {
+    /// Whose user it is.
+    pub user: Ownership,
+    /// Its keys, listed live.
+    pub keys: Vec<AccessKey>,
+}
+
+/// Whose the RAM user is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ownership {
+    /// There is no such user, by name and by id.
+    #[default]
+    Gone,
+    /// Ours: the id is the one we know, and the marker is not somebody else's.
+    Ours,
+    /// Somebody else's.
+    NotOurs,
+}
+
+/// The Secret of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSeen {
+    /// There is none.
+    Absent,
+    /// There is one that is not ours.
+    Foreign,
+    /// There is ours.
+    Ours(Published),
+}
+
+/// What our Secret says.
+#[allow(clippy::struct_excessive_bools, reason = "four facts about one Secret, each read by name")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Published {
+    /// Id of the published key.
+    pub id: Option<String>,
+    /// The pair is there and fits its hash.
+    pub intact: bool,
+    /// The account it was published in.
+    pub account_id: Option<String>,
+    /// When.
+    pub time: Option<Timestamp>,
+    /// The intent whose mint it was.
+    pub intent: Option<String>,
+    /// Keys that it replaced, with times.
+    pub retiring: Vec<(String, Timestamp)>,
+    /// Its contents are what would be written now.
+    pub up_to_date: bool,
+    /// An owner reference would let garbage collection take it.
+    pub owned: bool,
+    /// Our label or annotations are on it.
+    pub marked: bool,
+}
+
+/// Another RamAccessKey of the same user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sibling {
+    /// Its name.
+    pub name: String,
+    /// Ids that it has: in its Secret, its status, or on their way out.
+    pub ids: Vec<String>,
+    /// Its open intents.
+    pub intents: Vec<Intent>,
+}
+
+impl Seen {
+    fn keys(&self) -> &[AccessKey] {
+        self.ram.as_ref().map_or(&[], |ram| &ram.keys)
+    }
+
+    fn key(&self, id: &str) -> Option<&AccessKey> {
+        self.keys().iter().find(|key| key.id == id)
+    }
+
+    fn is(&self, id: &str, status: KeyStatus) -> bool {
+        self.key(id).is_some_and(|key| key.status == status)
+    }
+
+    fn sibling_has(&self, id: &str) -> bool {
+        self.siblings.iter().any(|sibling| sibling.ids.iter().any(|known| known == id))
+    }
+}
+
+/// What to do next.
+#[must_use]
+pub fn next(seen: &Seen, now: Timestamp) -> Next<Step> {
+    let journal = settle(seen, now);
+    let answer = if seen.deleting { delete::next(seen, &journal, now) } else { live::next(seen, &journal, now) };
+    match answer {
+        Ok(step) => Next::Do(step),
+        Err(verdict) => Next::Rest(verdict),
+    }
+}
+
+/// `Ok(None)`: this stage wants nothing.
+type Stage = Result<Option<Step>, Verdict>;
+
+fn after(time: Timestamp, wait: std::time::Duration) -> Timestamp {
+    time.saturating_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+fn before(time: Timestamp, wait: std::time::Duration) -> Timestamp {
+    time.saturating_sub(wait).unwrap_or(Timestamp::MIN)
+}
+
+fn reason(reason: Reason) -> Verdict {
+    Verdict::new(reason)
+}

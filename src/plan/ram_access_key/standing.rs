@@ -1,0 +1,80 @@
+//! Where the published pair stands: explained or not, there or lost.
+
+use jiff::Timestamp;
+
+use super::{SecretSeen, Seen, after};
+use crate::plan::timing::READ_LAG;
+use crate::ram::Proof;
+
+/// What the Secret and RAM say together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// This key is published, and RAM has it.
+    Published(String),
+    /// This key is published and explained, but a live list lacks it: once is not enough to call it lost.
+    Missing(String),
+    /// A pair is there that nothing explains yet: ask RAM whose it is.
+    Unexplained(String),
+    /// No usable pair is published.
+    Lost,
+    /// The Secret is somebody else's.
+    Foreign,
+    /// The Secret was published in another account.
+    OtherAccount,
+}
+
+/// Judges the Secret by journal, intent, proof and RAM's list.
+#[must_use]
+pub fn standing(seen: &Seen, now: Timestamp) -> Standing {
+    let secret = match &seen.secret {
+        SecretSeen::Absent => return Standing::Lost,
+        SecretSeen::Foreign => return Standing::Foreign,
+        SecretSeen::Ours(secret) => secret,
+    };
+    if let (Some(id), Ok(account)) = (&secret.account_id, &seen.account)
+        && *id != account.account_id
+    {
+        return Standing::OtherAccount;
+    }
+    let Some(id) = secret.id.as_deref().filter(|_| secret.intact) else { return Standing::Lost };
+    let journal = &seen.journal;
+    let by_intent = journal.intents.iter().any(|intent| secret.intent.as_deref() == Some(&intent.id));
+    if journal.access_key_id.as_deref() == Some(id) || by_intent {
+        return listed(seen, id, now);
+    }
+    match seen.proofs.get(id) {
+        None if seen.sibling_has(id) => Standing::Lost,
+        None => Standing::Unexplained(id.to_owned()),
+        Some(Proof::Authentic { user_id: Some(user), .. }) if Some(user) == seen.user_id() && !seen.sibling_has(id) => {
+            listed(seen, id, now)
+        }
+        Some(_) => Standing::Lost,
+    }
+}
+
+fn listed(seen: &Seen, id: &str, now: Timestamp) -> Standing {
+    if seen.key(id).is_some() {
+        return Standing::Published(id.to_owned());
+    }
+    // A new key starts its own count of looks.
+    let missing = seen.journal.missing_time.filter(|_| seen.journal.access_key_id.as_deref() == Some(id));
+    match missing {
+        Some(since) if now > after(since, READ_LAG) => Standing::Lost,
+        _ => Standing::Missing(id.to_owned()),
+    }
+}
+
+impl Seen {
+    /// RAM's `UserId` of the key's user, as far as it is known.
+    #[must_use]
+    pub fn user_id_known(&self) -> Option<String> {
+        self.user_id().cloned()
+    }
+
+    pub(super) fn user_id(&self) -> Option<&String> {
+        match &self.user {
+            super::UserSeen::Made { user_id, .. } => Some(user_id),
+            _ => self.journal.user_id.as_ref(),
+        }
+    }
+}

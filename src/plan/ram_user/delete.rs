@@ -1,0 +1,88 @@
+//! A RamUser that is being deleted: disarm first, then take away in the order RAM asks for.
+
+use jiff::Timestamp;
+
+use super::super::timing::{READ_LAG, SOON};
+use super::super::{Reason, Verdict};
+use super::live::same_account;
+use super::{InRam, Ownership, Seen, Step, first_active, ownership};
+use crate::api::UserDeletionPolicy;
+use crate::plan::marker::Marker;
+use crate::ram::{User, UserChanges};
+
+pub(super) fn next(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
+    if !seen.finalizer {
+        return Err(Verdict::new(Reason::Deleting));
+    }
+    let account = seen.account.as_ref().map_err(Clone::clone)?;
+    same_account(seen, account)?;
+    let (Some(ram), Some(marker)) = (&seen.ram, &seen.marker) else {
+        return Err(Verdict::new(Reason::AccountNotReady));
+    };
+    let Some(user) = &ram.user else { return gone(ram) };
+    match ownership(&seen.memory, marker, user) {
+        Ownership::Ours | Ownership::MarkerMissing => {}
+        // The user we made is gone, or has been taken by somebody else: there is nothing of ours to take away.
+        Ownership::Not(_) => return gone(ram),
+    }
+    if retains(seen) { release(seen, user) } else { delete(seen, ram, now) }
+}
+
+fn gone(ram: &InRam) -> Result<Step, Verdict> {
+    match &ram.renamed_to {
+        Some(name) => Err(Verdict::new(Reason::UserRenamed).about(format!("it is called {name} now"))),
+        None => Ok(Step::RemoveFinalizer),
+    }
+}
+
+/// A tenant that denies it turns `Retain` into `Delete`; without a tenant the spec's word stands.
+fn retains(seen: &Seen) -> bool {
+    let wanted = seen.spec.deletion_policy == UserDeletionPolicy::Retain;
+    wanted && seen.tenant.as_ref().map_or(true, |grants| grants.retain(true).is_ok())
+}
+
+fn release(seen: &Seen, user: &User) -> Result<Step, Verdict> {
+    wait_for_keys(seen)?;
+    let (text, marker) = Marker::parse(&user.comments);
+    match marker {
+        Some(_) => Ok(Step::UpdateUser(UserChanges { comments: Some(text.to_owned()), ..UserChanges::default() })),
+        None => Ok(Step::RemoveFinalizer),
+    }
+}
+
+fn delete(seen: &Seen, ram: &InRam, now: Timestamp) -> Result<Step, Verdict> {
+    let ours = |id: &str| seen.key_is_ours(id);
+    if let Some(key) = first_active(&ram.keys, ours) {
+        return Ok(Step::DisableKey(key.id.clone()));
+    }
+    wait_for_keys(seen)?;
+    let open = seen.key_objects.iter().filter_map(|object| object.open_until).max();
+    if let Some(until) = open
+        && now <= until.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX)
+    {
+        let end = until.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX);
+        return Err(Verdict::new(Reason::AwaitingWindow).again_at(end, now));
+    }
+    let foreign: Vec<&str> = ram.keys.iter().map(|key| key.id.as_str()).filter(|id| !ours(id)).collect();
+    if !foreign.is_empty() {
+        return Err(Verdict::new(Reason::Blocked).about(format!("AccessKeys {}", foreign.join(", "))));
+    }
+    if let Some(key) = ram.keys.first() {
+        return Ok(Step::DeleteKey(key.id.clone()));
+    }
+    if let Some(policy) = ram.policies.first() {
+        return Ok(Step::DetachPolicy(policy.clone()));
+    }
+    if let Some(group) = ram.groups.first() {
+        return Ok(Step::LeaveGroup(group.clone()));
+    }
+    Ok(Step::DeleteUser)
+}
+
+fn wait_for_keys(seen: &Seen) -> Result<(), Verdict> {
+    let names: Vec<&str> = seen.key_objects.iter().filter(|o| o.deleting).map(|o| o.name.as_str()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(Verdict::new(Reason::WaitingForKeys).about(names.join(", ")).again_in(SOON))
+}

@@ -1,0 +1,179 @@
+//! What a RamUser needs next.
+
+mod delete;
+mod live;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::marker::Marker;
+use super::tenant::Grants;
+use super::{AccountView, Next, Reason, Verdict};
+use crate::api::{PolicyAttachment, PolicyKind, RamUserSpec};
+use crate::ram::{AccessKey, KeyStatus, NewUser, PolicyRef, PolicyType, User, UserChanges};
+
+/// One effect on a RAM user or on its object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Put our finalizer on the object.
+    AddFinalizer,
+    /// Take it off: nothing of ours is left in RAM.
+    RemoveFinalizer,
+    /// RAM CreateUser.
+    CreateUser(NewUser),
+    /// RAM UpdateUser.
+    UpdateUser(UserChanges),
+    /// RAM AttachPolicyToUser.
+    AttachPolicy(PolicyRef),
+    /// RAM DetachPolicyFromUser.
+    DetachPolicy(PolicyRef),
+    /// Read a policy that somebody else attached: one that only denies is left in place.
+    LookAtPolicy(PolicyRef),
+    /// RAM UpdateAccessKey, to `Inactive`.
+    DisableKey(String),
+    /// RAM DeleteAccessKey.
+    DeleteKey(String),
+    /// RAM RemoveUserFromGroup.
+    LeaveGroup(String),
+    /// IMS DeleteUser by UserId, or RAM DeleteUser.
+    DeleteUser,
+}
+
+/// Everything one pass knows.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The object is being deleted.
+    pub deleting: bool,
+    /// Our finalizer is on it.
+    pub finalizer: bool,
+    /// Grants and drift repair are stopped.
+    pub paused: bool,
+    /// What is asked for.
+    pub spec: RamUserSpec,
+    /// What the status remembers.
+    pub memory: Memory,
+    /// The user's name in RAM.
+    pub user_name: String,
+    /// Our marker; absent when the account cannot be used.
+    pub marker: Option<Marker>,
+    /// The account, or why it cannot be used.
+    pub account: Result<AccountView, Verdict>,
+    /// What the tenant grants, or why there is none.
+    pub tenant: Result<Grants, Verdict>,
+    /// What RAM shows; absent when the account cannot be used.
+    pub ram: Option<InRam>,
+    /// RamAccessKeys of this user in the namespace; read when there are keys, or when deleting.
+    pub key_objects: Vec<KeyObject>,
+    /// Whether policies that somebody else attached only deny, as far as looked at.
+    pub deny_only: BTreeMap<PolicyRef, bool>,
+}
+
+/// The lasting part of the status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// The account the user is in.
+    pub account_id: Option<String>,
+    /// RAM's `UserId`.
+    pub user_id: Option<String>,
+    /// The start of the uid in the marker that we wrote last.
+    pub marker_uid: Option<String>,
+}
+
+/// What RAM shows of the user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InRam {
+    /// GetUser by name.
+    pub user: Option<User>,
+    /// Where the user with the remembered id is now, when it is not under its name: its present name.
+    pub renamed_to: Option<String>,
+    /// Policies attached directly.
+    pub policies: Vec<PolicyRef>,
+    /// Its keys.
+    pub keys: Vec<AccessKey>,
+    /// Its groups; read only when deleting.
+    pub groups: Vec<String>,
+}
+
+/// A RamAccessKey of this user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyObject {
+    /// Its name.
+    pub name: String,
+    /// It is being deleted itself.
+    pub deleting: bool,
+    /// Ids it has: published and on their way out.
+    pub ids: Vec<String>,
+    /// Until when a mint of it may still make a key.
+    pub open_until: Option<Timestamp>,
+}
+
+impl Seen {
+    pub(super) fn key_is_ours(&self, id: &str) -> bool {
+        self.key_objects.iter().any(|object| object.ids.iter().any(|known| known == id))
+    }
+}
+
+/// What to do next.
+#[must_use]
+pub fn next(seen: &Seen, now: Timestamp) -> Next<Step> {
+    let answer = if seen.deleting { delete::next(seen, now) } else { live::next(seen) };
+    match answer {
+        Ok(step) => Next::Do(step),
+        Err(verdict) => Next::Rest(verdict),
+    }
+}
+
+/// What the object turns out to be to the RAM user of its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ownership {
+    /// Ours.
+    Ours,
+    /// Ours, but the marker has to be written: it is missing or names an earlier uid of the object.
+    MarkerMissing,
+    /// Somebody else's.
+    Not(Reason),
+}
+
+/// Identity is the `UserId`; the marker says whose it is.
+pub(super) fn ownership(memory: &Memory, ours: &Marker, user: &User) -> Ownership {
+    let known = memory.user_id.as_deref();
+    if known.is_some_and(|id| id != user.user_id) {
+        return Ownership::Not(Reason::UserReplaced);
+    }
+    match Marker::parse(&user.comments).1 {
+        None if known.is_some() => Ownership::MarkerMissing,
+        None => Ownership::Not(Reason::Foreign),
+        Some(marker) if !marker.same_object(ours) => Ownership::Not(Reason::OwnedElsewhere),
+        Some(marker) if marker.uid == ours.uid => Ownership::Ours,
+        // We wrote our uid before and it was changed back: two objects believe that they are this one.
+        Some(_) if memory.marker_uid.as_deref() == Some(&ours.uid) => Ownership::Not(Reason::Contested),
+        Some(_) => Ownership::MarkerMissing,
+    }
+}
+
+/// A policy of the spec as RAM names it.
+#[must_use]
+pub fn policy_ref(policy: &PolicyAttachment) -> PolicyRef {
+    let kind = match policy.kind {
+        PolicyKind::System => PolicyType::System,
+        PolicyKind::Custom => PolicyType::Custom,
+    };
+    PolicyRef { kind, name: policy.name.clone() }
+}
+
+/// A policy of RAM as the status shows it.
+#[must_use]
+pub fn policy_attachment(policy: &PolicyRef) -> PolicyAttachment {
+    let kind = match policy.kind {
+        PolicyType::System => PolicyKind::System,
+        PolicyType::Custom => PolicyKind::Custom,
+    };
+    PolicyAttachment { kind, name: policy.name.clone() }
+}
+
+pub(super) fn first_active(keys: &[AccessKey], ours: impl Fn(&str) -> bool) -> Option<&AccessKey> {
+    keys.iter().find(|key| key.status == KeyStatus::Active && ours(&key.id))
+}

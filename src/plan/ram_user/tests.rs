@@ -1,0 +1,227 @@
+use super::*;
+use crate::api::{Attachments, UserDeletionPolicy};
+
+const ID: &str = "212345678901234567";
+
+fn marker() -> Marker {
+    Marker::of("prod", "team-a", "reader", "0a1b2c3d-1111")
+}
+
+fn account() -> AccountView {
+    AccountView {
+        account_id: "1234567890123456".to_owned(),
+        owner_id: "prod".to_owned(),
+        prefix: String::new(),
+        default_domain: None,
+    }
+}
+
+fn grants() -> Grants {
+    let spec = serde_json::from_str(r#"{"namespaceSelector":{},"attach":{"system":["AliyunOTS*"]}}"#).expect("a spec");
+    Grants::of(&spec, true)
+}
+
+fn user(comments: &str) -> User {
+    User {
+        user_id: ID.to_owned(),
+        user_name: "team-a.reader".to_owned(),
+        display_name: String::new(),
+        comments: comments.to_owned(),
+        email: String::new(),
+        mobile_phone: String::new(),
+        create_time: None,
+    }
+}
+
+fn policy(name: &str) -> PolicyRef {
+    PolicyRef { kind: PolicyType::System, name: name.to_owned() }
+}
+
+/// A RamUser that is there, with one policy.
+fn seen() -> Seen {
+    let spec = serde_json::from_str(r#"{"policies":[{"type":"System","name":"AliyunOTSReadOnlyAccess"}]}"#);
+    Seen {
+        deleting: false,
+        finalizer: true,
+        paused: false,
+        spec: spec.expect("a spec"),
+        memory: Memory { account_id: None, user_id: Some(ID.to_owned()), marker_uid: Some("0a1b2c3d".to_owned()) },
+        user_name: "team-a.reader".to_owned(),
+        marker: Some(marker()),
+        account: Ok(account()),
+        tenant: Ok(grants()),
+        ram: Some(InRam {
+            user: Some(user(&marker().append_to(""))),
+            policies: vec![policy("AliyunOTSReadOnlyAccess")],
+            ..InRam::default()
+        }),
+        key_objects: Vec::new(),
+        deny_only: BTreeMap::new(),
+    }
+}
+
+fn ram(seen: &mut Seen) -> &mut InRam {
+    seen.ram.as_mut().expect("RAM was seen")
+}
+
+fn reason(seen: &Seen) -> Reason {
+    match next(seen, Timestamp::UNIX_EPOCH) {
+        Next::Rest(verdict) => verdict.reason,
+        Next::Do(step) => panic!("a step: {step:?}"),
+    }
+}
+
+fn step(seen: &Seen) -> Step {
+    match next(seen, Timestamp::UNIX_EPOCH) {
+        Next::Do(step) => step,
+        Next::Rest(verdict) => panic!("rest: {verdict:?}"),
+    }
+}
+
+#[test]
+fn an_unchanged_world_asks_for_nothing() {
+    assert_eq!(reason(&seen()), Reason::Available);
+}
+
+#[test]
+fn policy_names_differ_in_case_only_by_spelling() {
+    let mut seen = seen();
+    ram(&mut seen).policies = vec![policy("aliyunotsREADONLYaccess")];
+    assert_eq!(reason(&seen), Reason::Available);
+}
+
+#[test]
+fn a_user_is_made_only_behind_a_finalizer_and_a_whole_grant() {
+    let mut seen = seen();
+    seen.memory = Memory::default();
+    *ram(&mut seen) = InRam::default();
+    seen.finalizer = false;
+    assert_eq!(step(&seen), Step::AddFinalizer);
+    seen.finalizer = true;
+    assert!(matches!(step(&seen), Step::CreateUser(new) if new.comments == Some(marker().append_to(""))));
+    seen.spec
+        .policies
+        .as_mut()
+        .expect("some")
+        .push(PolicyAttachment { kind: PolicyKind::System, name: "AdministratorAccess".to_owned() });
+    assert_eq!(reason(&seen), Reason::PolicyNotAllowed);
+    seen.tenant = Err(Verdict::new(Reason::NotATenant));
+    assert_eq!(reason(&seen), Reason::NotATenant);
+}
+
+#[test]
+fn whose_user_it_is() {
+    let other = Marker { owner_id: "test".to_owned(), ..marker() };
+    let restored = Marker { uid: "ffffffff".to_owned(), ..marker() };
+    for (comments, known, wrote, expected) in [
+        ("a person's", false, false, Err(Reason::Foreign)),
+        ("a person's", true, true, Ok(())),
+        (other.append_to("").as_str(), false, false, Err(Reason::OwnedElsewhere)),
+        (other.append_to("").as_str(), true, true, Err(Reason::OwnedElsewhere)),
+        (restored.append_to("").as_str(), false, false, Ok(())),
+        (restored.append_to("").as_str(), true, true, Err(Reason::Contested)),
+    ] {
+        let mut seen = seen();
+        seen.memory.user_id = known.then(|| ID.to_owned());
+        seen.memory.marker_uid = wrote.then(|| marker().uid);
+        ram(&mut seen).user = Some(user(comments));
+        match expected {
+            Err(expected) => assert_eq!(reason(&seen), expected, "{comments}"),
+            Ok(()) => assert!(matches!(step(&seen), Step::UpdateUser(_)), "{comments}"),
+        }
+    }
+    let mut seen = seen();
+    seen.memory.user_id = Some("299999999999999999".to_owned());
+    assert_eq!(reason(&seen), Reason::UserReplaced);
+}
+
+#[test]
+fn added_policies_go_but_a_deny_stays_and_is_reported() {
+    let mut seen = seen();
+    ram(&mut seen).policies.push(policy("AdministratorAccess"));
+    assert_eq!(step(&seen), Step::LookAtPolicy(policy("AdministratorAccess")));
+    seen.deny_only.insert(policy("AdministratorAccess"), false);
+    assert_eq!(step(&seen), Step::DetachPolicy(policy("AdministratorAccess")));
+    seen.deny_only.insert(policy("AdministratorAccess"), true);
+    assert!(
+        matches!(next(&seen, Timestamp::UNIX_EPOCH), Next::Rest(v) if v.reason == Reason::Available && v.drift.is_some())
+    );
+    seen.deny_only.clear();
+    seen.spec.attachments = Attachments::Additive;
+    assert!(matches!(next(&seen, Timestamp::UNIX_EPOCH), Next::Rest(v) if v.drift.is_none()));
+    seen.spec.attachments = Attachments::Report;
+    assert!(matches!(next(&seen, Timestamp::UNIX_EPOCH), Next::Rest(v) if v.drift.is_some()));
+}
+
+#[test]
+fn a_paused_object_grants_and_repairs_nothing() {
+    let mut seen = seen();
+    seen.paused = true;
+    assert_eq!(reason(&seen), Reason::Available);
+    ram(&mut seen).policies.clear();
+    assert_eq!(reason(&seen), Reason::Paused);
+    *ram(&mut seen) = InRam::default();
+    assert_eq!(reason(&seen), Reason::Paused);
+}
+
+#[test]
+fn another_account_under_the_same_name_is_never_written_to() {
+    let mut seen = seen();
+    seen.memory.account_id = Some("9999999999999999".to_owned());
+    ram(&mut seen).user = None;
+    assert_eq!(reason(&seen), Reason::WrongAccount);
+    seen.deleting = true;
+    assert_eq!(reason(&seen), Reason::WrongAccount);
+}
+
+#[test]
+fn deletion_disarms_waits_and_takes_away_in_order() {
+    let mut seen = seen();
+    seen.deleting = true;
+    let key = |id: &str, status| AccessKey { id: id.to_owned(), status, create_time: Timestamp::UNIX_EPOCH };
+    ram(&mut seen).keys = vec![key("LTAIours", KeyStatus::Active)];
+    ram(&mut seen).groups = vec!["readers".to_owned()];
+    let object = KeyObject { name: "k".to_owned(), deleting: true, ids: vec!["LTAIours".to_owned()], open_until: None };
+    seen.key_objects = vec![object];
+    assert_eq!(step(&seen), Step::DisableKey("LTAIours".to_owned()));
+    ram(&mut seen).keys = vec![key("LTAIours", KeyStatus::Inactive)];
+    assert_eq!(reason(&seen), Reason::WaitingForKeys);
+    seen.key_objects.iter_mut().for_each(|o| o.deleting = false);
+    seen.key_objects.iter_mut().for_each(|o| o.open_until = Some(Timestamp::UNIX_EPOCH));
+    assert_eq!(reason(&seen), Reason::AwaitingWindow);
+    seen.key_objects.iter_mut().for_each(|o| o.open_until = None);
+    assert_eq!(step(&seen), Step::DeleteKey("LTAIours".to_owned()));
+    ram(&mut seen).keys = vec![key("LTAIperson", KeyStatus::Active)];
+    assert_eq!(reason(&seen), Reason::Blocked);
+    ram(&mut seen).keys.clear();
+    assert!(matches!(step(&seen), Step::DetachPolicy(_)));
+    ram(&mut seen).policies.clear();
+    assert_eq!(step(&seen), Step::LeaveGroup("readers".to_owned()));
+    ram(&mut seen).groups.clear();
+    assert_eq!(step(&seen), Step::DeleteUser);
+    ram(&mut seen).user = None;
+    assert_eq!(step(&seen), Step::RemoveFinalizer);
+}
+
+#[test]
+fn deletion_touches_nothing_that_is_not_ours() {
+    let mut seen = seen();
+    seen.deleting = true;
+    seen.memory = Memory::default();
+    ram(&mut seen).user = Some(user("a person's"));
+    assert_eq!(step(&seen), Step::RemoveFinalizer);
+    ram(&mut seen).renamed_to = Some("elsewhere".to_owned());
+    assert_eq!(reason(&seen), Reason::UserRenamed);
+}
+
+#[test]
+fn retain_leaves_the_user_without_our_marker_if_the_tenant_allows_it() {
+    let mut seen = seen();
+    seen.deleting = true;
+    seen.spec.deletion_policy = UserDeletionPolicy::Retain;
+    assert!(matches!(step(&seen), Step::DetachPolicy(_)), "the tenant denies it");
+    seen.tenant = Err(Verdict::new(Reason::NotATenant));
+    assert!(matches!(step(&seen), Step::UpdateUser(changes) if changes.comments.as_deref() == Some("")));
+    ram(&mut seen).user = Some(user(""));
+    assert_eq!(step(&seen), Step::RemoveFinalizer);
+}

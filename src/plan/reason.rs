@@ -1,0 +1,112 @@
+//! Every reason a condition can give: a constant each, with what it means and what to do.
+
+/// Whether an object is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// `Ready=True`.
+    Yes,
+    /// `Ready=False`; it heals when the cause is gone.
+    No,
+    /// `Ready=False` and `Stalled=True`; only a person can change it.
+    Stalled,
+    /// `Ready=Unknown`.
+    Unknown,
+}
+
+macro_rules! reasons {
+    ($($name:ident $readiness:ident $meaning:literal $advice:literal;)*) => {
+        /// Why an object is as it is. The variants' names are the conditions' reasons.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason {
+            $(#[doc = $meaning] $name,)*
+        }
+
+        impl Reason {
+            /// Every reason, in the order of the documentation's table.
+            pub const ALL: &'static [Reason] = &[$(Reason::$name,)*];
+
+            /// The condition's `reason`.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Reason::$name => stringify!($name),)* }
+            }
+
+            /// What it says of `Ready`.
+            #[must_use]
+            pub fn readiness(self) -> Readiness {
+                match self { $(Reason::$name => Readiness::$readiness,)* }
+            }
+
+            /// What is so: a sentence without its full stop.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Reason::$name => $meaning,)* }
+            }
+
+            /// What to do: a whole sentence.
+            #[must_use]
+            pub fn advice(self) -> &'static str {
+                match self { $(Reason::$name => $advice,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    Available Yes "Everything is as asked for" "Nothing to do.";
+    Paused No "A change is wanted, but the object is paused" "Remove the annotation ram-operator.dev/paused to go on.";
+    Deleting No "It is being taken away" "Wait.";
+    InvalidSpec Stalled "The stored object does not fit this version's schema" "Correct the field named by the operator's log, or upgrade the CRDs.";
+
+    AccountNotFound No "The RamAccount does not exist" "Create it, or correct accountRef in a new object.";
+    AccountNotReady No "The RamAccount is not ready" "See its conditions.";
+    WrongAccount Stalled "This belongs to another Alibaba Cloud account than the one in use" "Give the RamAccount the credentials of the account it began with; nothing is written until then.";
+    AccountAlreadyManaged Stalled "An older RamAccount is in charge of this Alibaba Cloud account" "Use that one, and delete this one.";
+    CredentialsNotFound No "The operator's own credentials cannot be found" "Create what the detail names.";
+    CredentialsInvalid No "The operator's own credentials are not accepted" "Put a working AccessKey pair or role in place.";
+    CredentialsRefused Stalled "The credentials may not be taken from there" "Use the operator's namespace, or start the operator with the flag that the detail names.";
+    EndpointRefused Stalled "An endpoint outside aliyuncs.com, or without TLS, is not allowed" "Remove it, or start the operator with --allow-custom-endpoints.";
+    InUse No "Objects still depend on it" "Delete the objects that the detail names, or wait for their deletion.";
+
+    NotATenant No "No RamTenant of this account selects the namespace" "Ask the platform team for a RamTenant, or a label on the namespace.";
+    TenantAmbiguous No "More than one RamTenant of this account selects the namespace" "Ask the platform team to leave one.";
+    NameNotAllowed No "The tenant does not allow this userName" "Leave userName out in a new object, or ask for it in the RamTenant's names.users.";
+    PolicyNotAllowed No "The tenant does not allow a policy" "Remove the policy, or ask for it in the RamTenant's attach.";
+    RetainNotAllowed No "The tenant does not allow a deletionPolicy other than Delete" "Set deletionPolicy to Delete, or ask for retain: Allow in the RamTenant.";
+    LimitReached No "The tenant's limit is reached" "Delete objects that are not needed, or ask for a higher limit.";
+
+    Foreign Stalled "A RAM user of this name exists and was not made here" "Choose another userName in a new object, or remove that user by hand; it is not touched.";
+    OwnedElsewhere Stalled "The RAM user of this name belongs to another object or installation" "Choose another userName in a new object; it is not touched.";
+    Contested Stalled "Another object keeps taking this RAM user" "Find the other installation with the same ownerId and namespace, and stop one of them.";
+    UserReplaced Stalled "Another RAM user has taken the name" "Delete or rename that user in RAM; it is not touched.";
+    UserRenamed Stalled "The RAM user was renamed by hand" "Rename it back in RAM.";
+    PolicyNotFound Stalled "RAM has no policy of this name" "Correct the policy's type and name.";
+    QuotaReached No "A quota of RAM is reached" "Remove what is not needed in RAM, or have the quota raised.";
+    Blocked Stalled "The RAM user cannot be deleted while something foreign is on it" "Remove in RAM what the detail names; it is not touched.";
+    WaitingForKeys No "RamAccessKeys of this user are being deleted" "Wait; see their conditions if it takes long.";
+    AwaitingWindow No "A mint without an answer may still make a key" "Wait; RAM refuses that request from the time on that the status shows.";
+
+    UserNotFound No "The RamUser does not exist in this namespace" "Create it.";
+    UserNotReady No "The RamUser is not ready" "See its conditions.";
+    UserDeleted No "The RamUser is being deleted, and this key with it" "Delete this object too, or create the RamUser again.";
+    UserNotOwned Stalled "The RAM user is not ours, so no key is made on it" "See the conditions of the RamUser.";
+    SecretConflict Stalled "A Secret of this name exists and was not made here" "Delete or rename that Secret, or choose another secret.name in a new object; it is not touched.";
+    SecretRefused No "The cluster refuses the Secret" "Mend what the detail names: a quota, an admission policy or missing rights.";
+    NoFreeSlot No "The RAM user has two AccessKeys already, which is RAM's limit, and none may be removed now" "Remove a key that nobody needs, or wait until one of ours is out of use.";
+    IntentsFull No "Too many mints without an answer are open" "Wait; they close by themselves within half an hour.";
+    PrincipalNameUnknown No "The Secret asks for $(userPrincipalName), which could not be read" "Allow the operator ram:GetDefaultDomain.";
+    Inactive No "The keys are disabled, as spec.state asks" "Set spec.state to Active to use them again.";
+    DisabledOutside Stalled "The key was disabled in RAM by somebody else" "Enable it in RAM, or set spec.state to Inactive and back to Active; it is not enabled by itself.";
+    Unproven No "The published pair has not been accepted by RAM yet" "Wait; if this stays, see whether the key still exists in RAM.";
+    KeyMissing No "The published key is not in RAM's list" "Wait; it is replaced once a second look agrees.";
+
+    Throttled No "RAM limits the rate of calls" "Wait; lower quotaShare if other tools suffer.";
+    RamUnavailable No "RAM does not answer" "Wait; see the network, the endpoints and the status of Alibaba Cloud if it takes long.";
+    AccessDenied No "RAM refuses the operator a right" "Grant it; ram-operator policy prints what the operator needs.";
+    ClockSkew No "The operator's clock and RAM's differ by more than 15 minutes" "Set the node's clock.";
+    RequestRefused Stalled "RAM refuses the request" "Correct what the detail names.";
+    ClusterDenied No "The cluster refuses the operator a right" "Grant it; the chart's ClusterRole has what the operator needs.";
+    ClusterUnavailable No "The cluster's API does not answer" "Wait.";
+    Unsettled Unknown "RAM does not show yet what was just written" "Wait.";
+    InternalError No "A fault of the operator" "Please report it with the operator's log.";
+}

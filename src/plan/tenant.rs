@@ -1,0 +1,170 @@
+//! Which tenant a namespace belongs to, and what that tenant grants.
+
+use std::collections::BTreeMap;
+
+use crate::api::{
+    NamespaceSelector, Permission, PolicyAttachment, PolicyKind, RamTenantSpec, Requirement, SelectorOperator,
+};
+
+use super::names::allowed;
+use super::{Reason, Verdict};
+
+/// What one tenant grants to one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grants {
+    names: Option<Vec<String>>,
+    system: Option<Vec<String>>,
+    custom: Option<Vec<String>>,
+    retain: Permission,
+    /// Whether the object is inside the tenant's limit; one that has its user or key always is.
+    pub inside: bool,
+}
+
+impl Grants {
+    /// The grants of a tenant's spec.
+    #[must_use]
+    pub fn of(spec: &RamTenantSpec, inside: bool) -> Self {
+        Self {
+            names: spec.names.users.clone(),
+            system: spec.attach.system.clone(),
+            custom: spec.attach.custom.clone(),
+            retain: spec.retain,
+            inside,
+        }
+    }
+
+    /// Refuses an explicit user name that the tenant does not list.
+    pub fn user_name(&self, name: Option<&str>) -> Result<(), Verdict> {
+        match name {
+            Some(name) if !allowed(self.names.as_ref(), name) => Err(Verdict::new(Reason::NameNotAllowed).about(name)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses the first policy that the tenant does not list.
+    pub fn policies<'a>(&self, policies: impl IntoIterator<Item = &'a PolicyAttachment>) -> Result<(), Verdict> {
+        for policy in policies {
+            let globs = match policy.kind {
+                PolicyKind::System => self.system.as_ref(),
+                PolicyKind::Custom => self.custom.as_ref(),
+            };
+            if !allowed(globs, &policy.name) {
+                return Err(Verdict::new(Reason::PolicyNotAllowed).about(format!("{:?} {}", policy.kind, policy.name)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to leave things behind where the tenant does not allow it.
+    pub fn retain(&self, retains: bool) -> Result<(), Verdict> {
+        if retains && self.retain == Permission::Deny { Err(Verdict::new(Reason::RetainNotAllowed)) } else { Ok(()) }
+    }
+
+    /// Refuses an object beyond the tenant's limit.
+    pub fn limit(&self) -> Result<(), Verdict> {
+        if self.inside { Ok(()) } else { Err(Verdict::new(Reason::LimitReached)) }
+    }
+}
+
+/// The one tenant among `tenants` (name and spec, all of one account) that selects a namespace with these labels.
+pub fn select<'a>(
+    tenants: &'a [(String, RamTenantSpec)],
+    labels: &BTreeMap<String, String>,
+) -> Result<&'a (String, RamTenantSpec), Verdict> {
+    let mut matching = tenants.iter().filter(|(_, spec)| selects(&spec.namespace_selector, labels));
+    match (matching.next(), matching.next()) {
+        (Some(one), None) => Ok(one),
+        (None, _) => Err(Verdict::new(Reason::NotATenant)),
+        (Some((first, _)), Some((second, _))) => {
+            Err(Verdict::new(Reason::TenantAmbiguous).about(format!("{first} and {second} both do")))
+        }
+    }
+}
+
+/// Whether a selector selects a namespace with these labels.
+#[must_use]
+pub fn selects(selector: &NamespaceSelector, labels: &BTreeMap<String, String>) -> bool {
+    let labels_fit =
+        selector.match_labels.iter().flatten().all(|(key, value)| labels.get(key).is_some_and(|l| *l == value.0));
+    labels_fit && selector.match_expressions.iter().flatten().all(|requirement| holds(requirement, labels))
+}
+
+fn holds(requirement: &Requirement, labels: &BTreeMap<String, String>) -> bool {
+    let value = labels.get(&requirement.key);
+    let listed = |value: &String| requirement.values.iter().flatten().any(|v| v == value);
+    match requirement.operator {
+        SelectorOperator::In => value.is_some_and(listed),
+        SelectorOperator::NotIn => !value.is_some_and(listed),
+        SelectorOperator::Exists => value.is_some(),
+        SelectorOperator::DoesNotExist => value.is_none(),
+    }
+}
+
+/// Whether the object `(creation, uid)` is among the `limit` oldest of `all`: every pass answers alike, without a lock.
+#[must_use]
+pub fn among_oldest(limit: usize, object: &(i64, String), all: &[(i64, String)]) -> bool {
+    all.iter().filter(|other| *other < object).count() < limit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    fn tenant(name: &str, selector: &str, rest: &str) -> (String, RamTenantSpec) {
+        let text = format!(r#"{{"namespaceSelector":{selector}{rest}}}"#);
+        (name.to_owned(), serde_json::from_str(&text).expect("a spec"))
+    }
+
+    #[test]
+    fn none_one_or_two_tenants() {
+        let a = tenant("a", r#"{"matchLabels":{"team":"a"}}"#, "");
+        let all = tenant("all", "{}", "");
+        let seen = labels(&[("team", "a")]);
+        assert_eq!(
+            select(std::slice::from_ref(&a), &labels(&[])).map(|t| &t.0).unwrap_err().reason,
+            Reason::NotATenant
+        );
+        assert_eq!(select(std::slice::from_ref(&a), &seen).expect("one").0, "a");
+        assert_eq!(select(&[a, all], &seen).map(|t| &t.0).unwrap_err().reason, Reason::TenantAmbiguous);
+    }
+
+    #[test]
+    fn expressions() {
+        let seen = labels(&[("env", "prod")]);
+        for (expression, fits) in [
+            (r#"{"key":"env","operator":"In","values":["prod","test"]}"#, true),
+            (r#"{"key":"env","operator":"NotIn","values":["prod"]}"#, false),
+            (r#"{"key":"other","operator":"NotIn","values":["prod"]}"#, true),
+            (r#"{"key":"env","operator":"Exists"}"#, true),
+            (r#"{"key":"env","operator":"DoesNotExist"}"#, false),
+        ] {
+            let (_, spec) = tenant("x", &format!(r#"{{"matchExpressions":[{expression}]}}"#), "");
+            assert_eq!(selects(&spec.namespace_selector, &seen), fits, "{expression}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_granted_unless_it_is_listed() {
+        let (_, spec) = tenant("x", "{}", r#","attach":{"system":["AliyunOTS*"]}"#);
+        let grants = Grants::of(&spec, true);
+        let policy = |kind, name: &str| PolicyAttachment { kind, name: name.to_owned() };
+        assert!(grants.policies([&policy(PolicyKind::System, "AliyunOTSFullAccess")]).is_ok());
+        assert!(grants.policies([&policy(PolicyKind::System, "AdministratorAccess")]).is_err());
+        assert!(grants.policies([&policy(PolicyKind::Custom, "AliyunOTSFullAccess")]).is_err());
+        assert!(grants.user_name(None).is_ok());
+        assert!(grants.user_name(Some("admin")).is_err());
+        assert!(grants.retain(true).is_err());
+        assert!(grants.retain(false).is_ok());
+    }
+
+    #[test]
+    fn the_oldest_are_inside() {
+        let all: Vec<_> = (0..5).map(|n| (n, format!("uid-{n}"))).collect();
+        let inside = all.iter().filter(|object| among_oldest(3, object, &all)).count();
+        assert_eq!(inside, 3);
+    }
+}

@@ -1,0 +1,271 @@
+//! The objects of RAM as the rest of the operator sees them. Times are UTC in whole seconds.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+/// Who a credential belongs to (STS GetCallerIdentity).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The account.
+    pub account_id: String,
+    /// ARN of the RAM user, role session or account root.
+    pub arn: String,
+    /// Id of the RAM user; absent for a role session and for the account root.
+    pub user_id: Option<String>,
+}
+
+/// What asking with a new key pair showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// RAM knows the pair and its secret. Both ids are absent when RAM knew it and refused the question itself.
+    Authentic {
+        /// The account of the pair.
+        account_id: Option<String>,
+        /// The RAM user of the pair.
+        user_id: Option<String>,
+    },
+    /// The key exists and is disabled.
+    Inactive,
+    /// The key is not visible, or not with this secret. A new key may need up to a minute.
+    NotYet,
+}
+
+/// Counts and quotas of the account (IMS GetAccountSummary).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// RAM users there are.
+    pub users: i64,
+    /// RAM users there may be.
+    pub users_quota: i64,
+    /// AccessKeys a RAM user may have.
+    pub access_keys_per_user_quota: Option<i64>,
+    /// Custom policies that may be attached to a RAM user.
+    pub attached_policies_per_user_quota: Option<i64>,
+    /// System policies that may be attached to a RAM user.
+    pub attached_system_policies_per_user_quota: Option<i64>,
+}
+
+/// A RAM user (RAM GetUser). Text that RAM leaves out is empty here.
+#[allow(clippy::struct_field_names, reason = "RAM's own field names")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The only stable identity: it survives renames and is not reused.
+    pub user_id: String,
+    /// The name, 1 to 64 characters.
+    pub user_name: String,
+    /// The display name, up to 128 characters.
+    pub display_name: String,
+    /// The comment, up to 128 characters.
+    pub comments: String,
+    /// E-mail address; China site only.
+    pub email: String,
+    /// `<country>-<number>`; China site only.
+    pub mobile_phone: String,
+    /// When the user was made.
+    pub create_time: Option<Timestamp>,
+}
+
+/// A RAM user as IMS shows it (IMS GetUser).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImsUser {
+    /// The same id as in RAM.
+    pub user_id: String,
+    /// `<UserName>@<default domain>`.
+    pub user_principal_name: String,
+    /// The display name.
+    pub display_name: String,
+    /// The comment.
+    pub comments: String,
+    /// When the user was made.
+    pub create_time: Option<Timestamp>,
+}
+
+impl ImsUser {
+    /// The user's name in RAM: what stands before the `@`.
+    #[must_use]
+    pub fn user_name(&self) -> &str {
+        self.user_principal_name.split_once('@').map_or(self.user_principal_name.as_str(), |(name, _)| name)
+    }
+}
+
+/// A RAM user to be made (RAM CreateUser). What is `None` is not sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewUser {
+    /// Letters, digits, `.`, `-`, `_`; 1 to 64.
+    pub user_name: String,
+    /// Up to 128 characters.
+    pub display_name: Option<String>,
+    /// Up to 128 characters.
+    pub comments: Option<String>,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// `<country>-<number>`.
+    pub mobile_phone: Option<String>,
+}
+
+/// Changes to a RAM user (RAM UpdateUser). `None` leaves a field as it is, an empty text clears it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserChanges {
+    /// The new name.
+    pub user_name: Option<String>,
+    /// The new display name.
+    pub display_name: Option<String>,
+    /// The new comment.
+    pub comments: Option<String>,
+    /// The new e-mail address.
+    pub email: Option<String>,
+    /// The new phone number.
+    pub mobile_phone: Option<String>,
+}
+
+/// Whether a key may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum KeyStatus {
+    /// It may.
+    Active,
+    /// It may not; it still takes one of the user's slots.
+    Inactive,
+}
+
+impl KeyStatus {
+    /// RAM's own word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::Inactive => "Inactive",
+        }
+    }
+}
+
+impl fmt::Display for KeyStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An AccessKey of a user, without its secret (RAM ListAccessKeys).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessKey {
+    /// The AccessKeyId.
+    pub id: String,
+    /// Whether it may be used.
+    pub status: KeyStatus,
+    /// When it was made, by RAM's clock.
+    pub create_time: Timestamp,
+}
+
+/// A new AccessKey with its secret, which RAM shows this once (RAM CreateAccessKey).
+#[derive(Clone, Debug)]
+pub struct KeyPair {
+    /// The AccessKeyId.
+    pub id: String,
+    /// The AccessKeySecret.
+    pub secret: SecretString,
+    /// When it was made, by RAM's clock.
+    pub create_time: Option<Timestamp>,
+}
+
+/// The last use of a key as far as RAM has noticed; its reports lag by about two hours.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastUsed {
+    /// When; absent for a key that was never seen in use.
+    pub time: Option<Timestamp>,
+    /// The service it was used with, where the reply names one.
+    pub service: Option<String>,
+}
+
+/// Who maintains a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum PolicyType {
+    /// Alibaba Cloud.
+    System,
+    /// The account.
+    Custom,
+}
+
+impl PolicyType {
+    /// RAM's own word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::System => "System",
+            Self::Custom => "Custom",
+        }
+    }
+}
+
+impl fmt::Display for PolicyType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The two things that name a policy.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PolicyRef {
+    /// RAM's `PolicyType`.
+    pub kind: PolicyType,
+    /// RAM's `PolicyName`.
+    pub name: String,
+}
+
+impl PolicyRef {
+    /// Whether both name the same policy: RAM answers with its own spelling, so ASCII case does not count.
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.name.eq_ignore_ascii_case(&other.name)
+    }
+}
+
+impl fmt::Display for PolicyRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.name)
+    }
+}
+
+/// A policy attached to a user directly (RAM ListPoliciesForUser).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachedPolicy {
+    /// Which one, in RAM's spelling.
+    pub policy: PolicyRef,
+    /// Since when.
+    pub attach_time: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_are_the_same_in_any_case() {
+        let policy = |kind, name: &str| PolicyRef { kind, name: name.to_owned() };
+        let system = policy(PolicyType::System, "AliyunOTSReadOnlyAccess");
+        assert!(system.same_as(&policy(PolicyType::System, "aliyunotsreadonlyaccess")));
+        assert!(!system.same_as(&policy(PolicyType::Custom, "AliyunOTSReadOnlyAccess")));
+        assert_eq!(system.to_string(), "System/AliyunOTSReadOnlyAccess");
+    }
+
+    #[test]
+    fn user_name_stands_before_the_at() {
+        let mut user = ImsUser {
+            user_id: "2".to_owned(),
+            user_principal_name: "svc@acme.onaliyun.com".to_owned(),
+            display_name: String::new(),
+            comments: String::new(),
+            create_time: None,
+        };
+        assert_eq!(user.user_name(), "svc");
+        "svc".clone_into(&mut user.user_principal_name);
+        assert_eq!(user.user_name(), "svc");
+    }
+
+    #[test]
+    fn a_pair_does_not_show_its_secret() {
+        let pair = KeyPair { id: "LTAIx".to_owned(), secret: "hush-hush".into(), create_time: None };
+        assert!(!format!("{pair:?}").contains("hush"));
+    }
+}

@@ -1,0 +1,275 @@
+//! Wiring: clients, readiness, controllers, server, and one token that ends them all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use kube::api::{Api, ApiResource, DynamicObject, ListParams, PostParams};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::{Client, Config};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::api::{GROUP, RamAccessKey, RamAccount, RamTenant, RamUser};
+use crate::clock::Clock;
+use crate::config::{self, Run};
+use crate::controller::accounts::Accounts;
+use crate::controller::drive::Ctx;
+use crate::controller::echo::{Echoes, Interests};
+use crate::controller::locks::UserLocks;
+use crate::controller::workers::Workers;
+use crate::controller::{Environment, Settings, start};
+use crate::lease::Lease;
+use crate::metrics::Metrics;
+use crate::server::{self, Readiness};
+
+/// The longest wait for any part of an answer of the cluster's API.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How often rights and CRDs are looked at while something is missing, and when nothing is.
+const CHECKS: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
+
+/// Why the operator ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No way to the cluster was found.
+    #[error("no way to a cluster: {0}. Run it in a pod, or set KUBECONFIG")]
+    NoCluster(String),
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}: {source}. Choose another --listen")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The controllers ended by themselves.
+    #[error("the controllers ended unexpectedly; the log says why")]
+    Ended,
+}
+
+/// Two clients of one cluster: calls end, watches last.
+#[derive(Clone)]
+pub struct Clients {
+    /// For calls. Nothing is repeated by it, and no answer is waited for longer than ten seconds.
+    pub calls: Client,
+    /// For watches.
+    pub watches: Client,
+}
+
+impl Clients {
+    /// Both clients for a cluster.
+    ///
+    /// # Errors
+    /// When the configuration has no usable address or certificate.
+    pub fn new(config: &Config) -> Result<Self, Error> {
+        let fail = |error: kube::Error| Error::NoCluster(error.to_string());
+        let mut calls = config.clone();
+        // A repeated POST would be taken for somebody else's.
+        calls.default_retry = false;
+        calls.read_timeout = Some(ANSWER);
+        calls.reset_reader_on_write = true;
+        Ok(Self {
+            calls: Client::try_from(calls).map_err(fail)?,
+            watches: Client::try_from(config.clone()).map_err(fail)?,
+        })
+    }
+}
+
+/// The operator's life: from the process's environment until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When there is no cluster, when the address cannot be listened on, or when the controllers end by themselves.
+pub async fn operate(flags: Run) -> Result<(), Error> {
+    let listener =
+        server::bind(flags.listen).await.map_err(|source| Error::Listen { address: flags.listen, source })?;
+    let config = Config::infer().await.map_err(|error| Error::NoCluster(error.to_string()))?;
+    let clients = Clients::new(&config)?;
+    let stop = CancellationToken::new();
+    tokio::spawn(signals(stop.clone()));
+    Operator::new(clients, flags, config::environment(), Clock::system()).run(listener, stop).await
+}
+
+async fn signals(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    info!("shutting down: running passes end first");
+    stop.cancel();
+}
+
+/// An operator that has not started yet.
+pub struct Operator {
+    clients: Clients,
+    flags: Run,
+    settings: Settings,
+    clock: Clock,
+    metrics: Metrics,
+    readiness: Readiness,
+}
+
+impl Operator {
+    /// An operator for a cluster, with flags, surroundings and clock.
+    #[must_use]
+    pub fn new(clients: Clients, flags: Run, environment: Environment, clock: Clock) -> Self {
+        let settings = Settings {
+            namespace: flags.namespace.clone(),
+            credentials_namespaces: flags.credentials_namespaces.clone(),
+            allow_custom_endpoints: flags.allow_custom_endpoints,
+            label_selector: flags.watch_label_selector.clone(),
+            environment,
+            budgets: Arc::default(),
+        };
+        let metrics = Metrics::new(clock.clone());
+        Self { clients, flags, settings, clock, metrics, readiness: Readiness::default() }
+    }
+
+    /// Runs until `stop` is cancelled; running passes end first.
+    ///
+    /// # Errors
+    /// When the controllers end by themselves.
+    pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<(), Error> {
+        let last = CancellationToken::new();
+        let serving = tokio::spawn(server::serve(listener, self.readiness.clone(), self.metrics.clone(), last.clone()));
+        let outcome = self.control(&stop).await;
+        last.cancel();
+        let _ = serving.await;
+        outcome
+    }
+
+    async fn control(&self, stop: &CancellationToken) -> Result<(), Error> {
+        info!(version = env!("CARGO_PKG_VERSION"), "ram-operator starts");
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = self.until_ready() => {}
+        }
+        info!("ready");
+        let ctx = Arc::new(self.context(stop));
+        tokio::select! {
+            () = start::run(ctx, self.clients.watches.clone()) => {}
+            () = self.keep_checking() => {}
+        }
+        if stop.is_cancelled() { Ok(()) } else { Err(Error::Ended) }
+    }
+
+    fn context(&self, stop: &CancellationToken) -> Ctx {
+        let reporter = Reporter { controller: "ram-operator".to_owned(), instance: std::env::var("HOSTNAME").ok() };
+        Ctx {
+            kube: self.clients.calls.clone(),
+            accounts: Accounts::default(),
+            locks: UserLocks::default(),
+            echoes: Echoes::default(),
+            interests: Interests::default(),
+            workers: Workers::new(usize::from(self.flags.workers)),
+            recorder: Recorder::new(self.clients.calls.clone(), reporter),
+            metrics: self.metrics.clone(),
+            lease: Lease,
+            clock: self.clock.clone(),
+            settings: self.settings.clone(),
+            stopping: stop.clone(),
+            wake_all: tokio::sync::watch::Sender::new(0),
+        }
+    }
+
+    /// Missing CRDs or rights are no reason to die: they may come.
+    async fn until_ready(&self) {
+        let mut said = String::new();
+        loop {
+            let answer = missing(&self.clients.calls, &self.settings.namespace).await;
+            self.readiness.set(answer.clone());
+            match answer {
+                Ok(()) => return,
+                Err(why) if why != said => {
+                    warn!(why, "not ready");
+                    said = why;
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(CHECKS.0).await;
+        }
+    }
+
+    async fn keep_checking(&self) {
+        loop {
+            let wait = if self.readiness.get().is_ok() { CHECKS.1 } else { CHECKS.0 };
+            tokio::time::sleep(wait).await;
+            let answer = missing(&self.clients.calls, &self.settings.namespace).await;
+            if let Err(why) = &answer {
+                warn!(why, "not ready");
+            }
+            self.readiness.set(answer);
+        }
+    }
+}
+
+/// What is missing for the operator to work: CRDs first, then rights.
+async fn missing(client: &Client, namespace: &str) -> Result<(), String> {
+    let kinds = [
+        ApiResource::erase::<RamAccount>(&()),
+        ApiResource::erase::<RamTenant>(&()),
+        ApiResource::erase::<RamUser>(&()),
+        ApiResource::erase::<RamAccessKey>(&()),
+    ];
+    for kind in &kinds {
+        let api: Api<DynamicObject> = Api::all_with(client.clone(), kind);
+        match api.list_metadata(&ListParams::default().limit(1)).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.is_not_found() => {
+                return Err(format!(
+                    "the CRD {}.{GROUP} is not installed; install the chart with crds.install=true, or apply what ram-operator crds prints",
+                    kind.plural
+                ));
+            }
+            Err(kube::Error::Api(status)) if status.is_forbidden() => {
+                return Err(format!(
+                    "the right to list {}.{GROUP} is missing; the chart's ClusterRole has it",
+                    kind.plural
+                ));
+            }
+            Err(_) => return Err("the cluster's API does not answer".to_owned()),
+        }
+    }
+    for right in rights(namespace) {
+        if !allowed(client, &right).await? {
+            let (verb, resource) = (right.verb.unwrap_or_default(), right.resource.unwrap_or_default());
+            let sub = right.subresource.map(|sub| format!("/{sub}")).unwrap_or_default();
+            return Err(format!("the right to {verb} {resource}{sub} is missing; the chart's ClusterRole has it"));
+        }
+    }
+    Ok(())
+}
+
+fn rights(_namespace: &str) -> Vec<ResourceAttributes> {
+    let own = |resource: &str, subresource: Option<&str>, verb: &str| ResourceAttributes {
+        group: Some(GROUP.to_owned()),
+        resource: Some(resource.to_owned()),
+        subresource: subresource.map(str::to_owned),
+        verb: Some(verb.to_owned()),
+        ..ResourceAttributes::default()
+    };
+    let core =
+        |resource: &str, verb: &str| ResourceAttributes { group: Some(String::new()), ..own(resource, None, verb) };
+    let mut all = Vec::new();
+    for resource in ["ramaccounts", "ramtenants", "ramusers", "ramaccesskeys"] {
+        all.extend(["get", "watch", "patch"].map(|verb| own(resource, None, verb)));
+        all.extend(["update", "patch"].map(|verb| own(resource, Some("status"), verb)));
+    }
+    all.extend(["get", "list", "watch", "create", "update"].map(|verb| core("secrets", verb)));
+    all.extend(["get", "list", "watch"].map(|verb| core("namespaces", verb)));
+    all
+}
+
+async fn allowed(client: &Client, right: &ResourceAttributes) -> Result<bool, String> {
+    let review = SelfSubjectAccessReview {
+        spec: SelfSubjectAccessReviewSpec { resource_attributes: Some(right.clone()), ..Default::default() },
+        ..SelfSubjectAccessReview::default()
+    };
+    let answer = Api::<SelfSubjectAccessReview>::all(client.clone()).create(&PostParams::default(), &review).await;
+    let answer = answer.map_err(|_| "the cluster's API does not answer".to_owned())?;
+    Ok(answer.status.is_some_and(|status| status.allowed))
+}

@@ -1,0 +1,18 @@
+//! All integration tests: one binary, a module for each family of scenarios.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::too_many_lines,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod emulator;

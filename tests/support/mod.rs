@@ -1,0 +1,4 @@
+//! What tests, playground and benchmarks share.
+
+pub mod cluster;
+pub mod ram;

@@ -1,0 +1,52 @@
+//! The account itself: domain, alias, quotas.
+#![allow(clippy::unnecessary_wraps, reason = "every action has the same type")]
+
+use serde_json::json;
+
+use super::super::envelope::{Answer, Refusal};
+use super::super::state::{Account, PolicyType};
+use super::Ask;
+
+/// IMS GetDefaultDomain.
+pub fn get_default_domain(account: &Account, _ask: &Ask<'_>) -> Answer {
+    Ok(json!({"DefaultDomainName": account.domain()}))
+}
+
+/// RAM GetAccountAlias; 404 while there is none.
+pub fn get_account_alias(account: &Account, _ask: &Ask<'_>) -> Answer {
+    let alias = account.alias.as_ref().ok_or_else(|| Refusal::absent("AccountAlias", &account.id))?;
+    Ok(json!({"AccountAlias": alias}))
+}
+
+/// IMS GetAccountSummary: counts and quotas.
+pub fn get_account_summary(account: &Account, ask: &Ask<'_>) -> Answer {
+    let options = ask.options;
+    let custom = account.policies.keys().filter(|(kind, _)| *kind == PolicyType::Custom).count();
+    let devices = account.users.values().filter(|user| user.mfa_device.is_some()).count();
+    Ok(json!({"SummaryMap": {
+        "Users": account.users.len(),
+        "UsersQuota": options.users_quota,
+        "Groups": account.groups.len(),
+        "GroupsQuota": 300,
+        "Roles": account.roles.len(),
+        "RolesQuota": 1000,
+        "Policies": custom,
+        "PoliciesQuota": 1500,
+        "PolicySizeQuota": 6144,
+        "VersionsPerPolicyQuota": 5,
+        "MFADevices": devices,
+        "MFADevicesInUse": devices,
+        "VirtualMFADevicesQuota": 5000,
+        "AccessKeysPerUserQuota": options.keys_per_user,
+        "AccountAccessKeysPerAccountQuota": 2,
+        "GroupsPerUserQuota": options.groups_per_user,
+        "AttachedSystemPoliciesPerUserQuota": options.system_policies_per_user,
+        "AttachedSystemPoliciesPerGroupQuota": 20,
+        "AttachedSystemPoliciesPerRoleQuota": 20,
+        "AttachedPoliciesPerUserQuota": options.custom_policies_per_user,
+        "AttachedPoliciesPerGroupQuota": 10,
+        "AttachedPoliciesPerRoleQuota": 10,
+        "ConditionsPerAKPolicyQuota": 8,
+        "IPItemsPerAKPolicyQuota": 50,
+    }}))
+}

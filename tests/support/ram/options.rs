@@ -1,0 +1,153 @@
+//! What can be chosen about the emulated account when the emulator starts.
+
+use std::time::Duration;
+
+use super::clock::EmuClock;
+use super::state::digits;
+
+/// How GetAccessKeyLastUsed says that a key was never used. RAM's own form is not documented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NeverForm {
+    /// The field is left out.
+    Absent,
+    /// The field is an empty string.
+    Empty,
+    /// The field is `-`, as in RAM's credential report.
+    Dash,
+}
+
+/// Who may assume a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Every RAM user of the account that may call AssumeRole.
+    Account,
+    /// An ECS instance, by the metadata service.
+    Ecs,
+    /// The holder of a token of an OIDC provider.
+    Oidc(OidcTrust),
+}
+
+/// The conditions of a trust policy on an OIDC provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OidcTrust {
+    /// ARN of the provider, `acs:ram::<account>:oidc-provider/<name>`.
+    pub provider_arn: String,
+    /// Value of the claim `iss`.
+    pub issuer: String,
+    /// A value of the claim `aud`.
+    pub audience: String,
+    /// Value of the claim `sub`.
+    pub subject: String,
+    /// Tokens accepted as they are, without a look at their claims.
+    pub tokens: Vec<String>,
+}
+
+/// A role that exists from the start or is made by a [`Person`](super::Person).
+#[derive(Clone, Debug)]
+pub struct RolePreset {
+    /// RoleName.
+    pub name: String,
+    /// Names of system policies attached to the role.
+    pub policies: Vec<String>,
+    /// Who may assume it.
+    pub trust: Trust,
+    /// The ExternalId that AssumeRole has to name.
+    pub external_id: Option<String>,
+    /// MaxSessionDuration in seconds.
+    pub max_session_duration: i64,
+}
+
+impl RolePreset {
+    /// A role with full rights on RAM and sessions of up to an hour.
+    pub fn new(name: impl Into<String>, trust: Trust) -> Self {
+        Self {
+            name: name.into(),
+            policies: vec!["AliyunRAMFullAccess".to_owned()],
+            trust,
+            external_id: None,
+            max_session_duration: 3600,
+        }
+    }
+}
+
+/// Choices about the emulated account. Where RAM's behaviour is not documented, the default is the strict one.
+#[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a documented or open question about RAM with two answers")]
+pub struct Options {
+    /// Number of the account. Default: 16 random digits.
+    pub account_id: String,
+    /// Account alias; without one the default domain is `<account id>.onaliyun.com`.
+    pub alias: Option<String>,
+    /// Id and secret of the first key. Default: a random pair.
+    pub access_key: Option<(String, String)>,
+    /// The clock of the account.
+    pub clock: EmuClock,
+    /// Enforce RAM's published call rates. Default: no.
+    pub rates: bool,
+    /// HTTP status of throttled calls: 400 is documented, 429 is seen elsewhere.
+    pub throttle_status: u16,
+    /// A page has at most this many items, whatever MaxItems asks for. Default: RAM's own limit of 1000.
+    pub page_size_limit: usize,
+    /// Users per account. Default 5000.
+    pub users_quota: i64,
+    /// AccessKeys per user, disabled ones included. Default 2.
+    pub keys_per_user: usize,
+    /// Groups per user. Default 10.
+    pub groups_per_user: usize,
+    /// System policies attached to one user. Default 20.
+    pub system_policies_per_user: usize,
+    /// Custom policies attached to one user. Default 10.
+    pub custom_policies_per_user: usize,
+    /// Form of a date of last use that is not there. Default: absent.
+    pub last_used_never: NeverForm,
+    /// Use of a key shows in GetAccessKeyLastUsed after this time (RAM: about two hours). Default: at once.
+    pub last_used_lag: Duration,
+    /// DeleteAccessKey takes a key that is Active. Default: yes, as other clients of RAM rely on it.
+    pub active_key_may_be_deleted: bool,
+    /// IMS DeleteUser takes everything of the user with it. Default: no, it refuses like RAM's.
+    pub ims_delete_cascades: bool,
+    /// User and group names that differ only in case are the same. Default: yes.
+    pub case_insensitive_names: bool,
+    /// A user name may begin with a hyphen. Default: no.
+    pub leading_hyphen_allowed: bool,
+    /// Optional texts that are not set are returned as empty strings (else left out). Default: yes.
+    pub empty_fields: bool,
+    /// A V3 call that names no format gets JSON. Default: no, it gets XML.
+    pub v3_json_by_default: bool,
+    /// Roles that exist from the start.
+    pub roles: Vec<RolePreset>,
+    /// Name of the role that the instance metadata service hands out. Default: none, the service answers 404.
+    pub ecs_role: Option<String>,
+    /// The metadata service answers without a token (version 1). Default: yes.
+    pub metadata_v1: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            account_id: format!("1{}", digits(15)),
+            alias: None,
+            access_key: None,
+            clock: EmuClock::system(),
+            rates: false,
+            throttle_status: 400,
+            page_size_limit: 1000,
+            users_quota: 5000,
+            keys_per_user: 2,
+            groups_per_user: 10,
+            system_policies_per_user: 20,
+            custom_policies_per_user: 10,
+            last_used_never: NeverForm::Absent,
+            last_used_lag: Duration::ZERO,
+            active_key_may_be_deleted: true,
+            ims_delete_cascades: false,
+            case_insensitive_names: true,
+            leading_hyphen_allowed: false,
+            empty_fields: true,
+            v3_json_by_default: false,
+            roles: Vec::new(),
+            ecs_role: None,
+            metadata_v1: true,
+        }
+    }
+}
