@@ -1,6 +1,6 @@
 //! Which events deserve a pass: an echo of our own write does not, a change of something an object depends on does.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -80,9 +80,10 @@ impl Echoes {
         self.lock().entry(key.clone()).or_default().poked = true;
     }
 
-    /// Something everybody depends on has changed.
-    pub fn poke_all(&self) {
-        self.lock().values_mut().for_each(|memory| memory.poked = true);
+    /// Something every object of `kind` depends on has changed.
+    pub fn poke_all(&self, kind: &str) {
+        let mut all = self.lock();
+        all.iter_mut().filter(|(key, _)| key.kind == kind).for_each(|(_, memory)| memory.poked = true);
     }
 
     /// Counts a failure, or clears the count; returns how many came before in a row.
@@ -102,22 +103,35 @@ impl Echoes {
 
 /// Who looked at what, so that a change of the one wakes the other.
 #[derive(Debug, Default)]
-pub struct Interests(Mutex<HashMap<ObjectKey, HashSet<ObjectKey>>>);
+pub struct Interests(Mutex<HashMap<ObjectKey, Watchers>>);
+
+/// Everybody who looked at one subject, and at which resourceVersion.
+type Watchers = HashMap<ObjectKey, Option<String>>;
 
 impl Interests {
-    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, HashSet<ObjectKey>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Watchers>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `watcher` is about to read `subject`. To be noted before the read, so that no change falls between.
     pub fn note(&self, subject: ObjectKey, watcher: &ObjectKey) {
-        self.lock().entry(subject).or_default().insert(watcher.clone());
+        self.lock().entry(subject).or_default().insert(watcher.clone(), None);
     }
 
-    /// Everybody of `kind` who looked at `subject`.
-    pub fn of(&self, subject: &ObjectKey, kind: &str) -> Vec<ObjectKey> {
+    /// `watcher` has read `subject` at this resourceVersion: the event of that version tells it nothing new.
+    pub fn saw(&self, subject: ObjectKey, watcher: &ObjectKey, resource_version: Option<String>) {
+        self.lock().entry(subject).or_default().insert(watcher.clone(), resource_version);
+    }
+
+    /// Everybody of `kind` who looked at `subject` and did not see this version of it.
+    pub fn of(&self, subject: &ObjectKey, kind: &str, resource_version: Option<&str>) -> Vec<ObjectKey> {
         let all = self.lock();
-        all.get(subject).into_iter().flatten().filter(|watcher| watcher.kind == kind).cloned().collect()
+        let watchers = all.get(subject).into_iter().flatten();
+        let news = |seen: &Option<String>| seen.is_none() || seen.as_deref() != resource_version;
+        watchers
+            .filter(|(watcher, seen)| watcher.kind == kind && news(seen))
+            .map(|(watcher, _)| watcher.clone())
+            .collect()
     }
 
     /// `watcher` is gone.

@@ -64,6 +64,11 @@ pub fn user_name(object: &RamUser, prefix: &str) -> String {
         .unwrap_or_else(|| generated(prefix, object.namespace().as_deref().unwrap_or_default(), &object.name_any()))
 }
 
+fn memory(object: &RamUser) -> Memory {
+    let stored = object.status.clone().unwrap_or_default();
+    Memory { account_id: stored.account_id, user_id: stored.user_id, marker_uid: stored.marker_uid }
+}
+
 struct UserPass<'a> {
     ctx: &'a Ctx,
     key: &'a ObjectKey,
@@ -76,6 +81,8 @@ struct UserPass<'a> {
     /// What RAM shows; kept up by our own writes while the user is one that this pass made.
     ram: Option<InRam>,
     made_here: bool,
+    /// RAM was changed by us, or not looked at yet.
+    ram_changed: bool,
     key_objects: Vec<KeyObject>,
     deny_only: BTreeMap<PolicyRef, bool>,
 }
@@ -84,8 +91,7 @@ impl<'a> UserPass<'a> {
     fn new(ctx: &'a Ctx, key: &'a ObjectKey, object: RamUser, account: Result<Arc<Account>, Verdict>) -> Self {
         let lane = if object.meta().deletion_timestamp.is_some() { Lane::TakeAway } else { Lane::Ordinary };
         let client = account.as_ref().ok().map(|account| account.client.in_lane(lane));
-        let stored = object.status.clone().unwrap_or_default();
-        let memory = Memory { account_id: stored.account_id, user_id: stored.user_id, marker_uid: stored.marker_uid };
+        let memory = memory(&object);
         Self {
             ctx,
             key,
@@ -97,6 +103,7 @@ impl<'a> UserPass<'a> {
             namespace: NamespaceView::default(),
             ram: None,
             made_here: false,
+            ram_changed: true,
             key_objects: Vec::new(),
             deny_only: BTreeMap::new(),
         }
@@ -109,6 +116,7 @@ impl<'a> UserPass<'a> {
         if waited {
             let api = RamUser::api(self.ctx.kube.clone(), self.key.namespace());
             self.object = api.get_opt(&self.key.name).await?.ok_or(Error::Gone)?;
+            self.memory = memory(&self.object);
             self.ctx.echoes.wrote(self.key, self.object.resource_version().as_deref());
         }
         Ok(Some(guard))
@@ -354,13 +362,14 @@ impl Pass for UserPass<'_> {
         if self.tenant.is_none() {
             self.observe_tenant().await?;
         }
-        if self.account.is_ok() && !self.made_here {
+        if self.account.is_ok() && self.ram_changed && !self.made_here {
             let foreign = self.memory.account_id.as_ref();
             let same =
                 self.account.as_ref().is_ok_and(|account| foreign.is_none_or(|id| *id == account.view.account_id));
             if same {
                 self.observe_ram().await?;
                 self.observe_keys().await?;
+                self.ram_changed = false;
             }
         }
         // Found again after its status was lost, or written before a crash.
@@ -385,6 +394,7 @@ impl Pass for UserPass<'_> {
         {
             return Err(Error::NotLeader);
         }
+        self.ram_changed |= !matches!(step, Step::AddFinalizer | Step::LookAtPolicy(_));
         match step {
             Step::AddFinalizer => set_finalizer(self.ctx, self.key, &mut self.object, true).await,
             Step::RemoveFinalizer => self.finish().await,

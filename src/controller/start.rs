@@ -31,7 +31,7 @@ fn accounts(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<
     let controller = base::<RamAccount>(ctx, Api::all(watches.clone())).watches(
         secrets,
         watcher::Config::default(),
-        move |secret: Meta<Secret>| wake::<RamAccount>(&waking, &subject("Secret", &secret)),
+        move |secret: Meta<Secret>| wake::<RamAccount>(&waking, "Secret", &secret),
     );
     drain(controller, Arc::clone(ctx))
 }
@@ -60,9 +60,9 @@ fn users(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<> {
     let controller = base::<RamUser>(ctx, Api::all(watches.clone())).watches(
         keys,
         ctx.settings.watched(),
-        move |key: Meta<RamAccessKey>| wake::<RamUser>(&waking, &subject(RamAccessKey::KIND, &key)),
+        move |key: Meta<RamAccessKey>| wake::<RamUser>(&waking, RamAccessKey::KIND, &key),
     );
-    let controller = with_namespaces(ctx, watches, controller).reconcile_all_on(woken(ctx));
+    let controller = with_namespaces(ctx, watches, controller).reconcile_all_on(woken(ctx, RamUser::KIND));
     drain(controller, Arc::clone(ctx))
 }
 
@@ -73,12 +73,12 @@ fn keys(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<> {
     let secrets: Api<Meta<Secret>> = Api::all(watches.clone());
     let controller = base::<RamAccessKey>(ctx, Api::all(watches.clone()))
         .watches(users, ctx.settings.watched(), move |user: Meta<RamUser>| {
-            wake::<RamAccessKey>(&by_user, &subject(RamUser::KIND, &user))
+            wake::<RamAccessKey>(&by_user, RamUser::KIND, &user)
         })
         .watches(secrets, watcher::Config::default().labels(SECRET_LABEL), move |secret: Meta<Secret>| {
             owner_of(&by_secret, &secret)
         });
-    let controller = with_namespaces(ctx, watches, controller).reconcile_all_on(woken(ctx));
+    let controller = with_namespaces(ctx, watches, controller).reconcile_all_on(woken(ctx, RamAccessKey::KIND));
     drain(controller, Arc::clone(ctx))
 }
 
@@ -112,9 +112,12 @@ fn subject<K: Resource<DynamicType = ()>>(kind: &'static str, object: &K) -> Obj
     ObjectKey::new(kind, object.namespace().as_deref(), &object.name_any())
 }
 
-/// Everybody of kind `K` who looked at `subject`.
-fn wake<K: Kind>(ctx: &Ctx, subject: &ObjectKey) -> Vec<ObjectRef<Meta<K>>> {
-    let watchers = ctx.interests.of(subject, K::KIND);
+/// Everybody of kind `K` who looked at `object`, and has not seen this version of it.
+fn wake<K: Kind>(ctx: &Ctx, kind: &'static str, object: &impl Resource<DynamicType = ()>) -> Vec<ObjectRef<Meta<K>>> {
+    let subject = subject(kind, object);
+    // A deletion carries the last version; it is always news.
+    let version = object.meta().resource_version.as_deref().filter(|_| object.meta().deletion_timestamp.is_none());
+    let watchers = ctx.interests.of(&subject, K::KIND, version);
     for watcher in &watchers {
         ctx.echoes.poke(watcher);
     }
@@ -142,12 +145,12 @@ fn owner_of(ctx: &Ctx, secret: &Meta<Secret>) -> Option<ObjectRef<Meta<RamAccess
 }
 
 /// Fires when an account or a tenant changed: then every object is asked again.
-fn woken(ctx: &Arc<Ctx>) -> impl futures::Stream<Item = ()> + Send + Sync + use<> {
+fn woken(ctx: &Arc<Ctx>, kind: &'static str) -> impl futures::Stream<Item = ()> + Send + Sync + use<> {
     let receiver = ctx.wake_all.subscribe();
     let ctx = Arc::clone(ctx);
-    futures::stream::unfold((receiver, ctx), |(mut receiver, ctx)| async move {
+    futures::stream::unfold((receiver, ctx), move |(mut receiver, ctx)| async move {
         receiver.changed().await.ok()?;
-        ctx.echoes.poke_all();
+        ctx.echoes.poke_all(kind);
         Some(((), (receiver, ctx)))
     })
 }

@@ -16,3 +16,8 @@
 mod support;
 
 mod emulator;
+mod generated;
+mod imports;
+mod oracle;
+mod scenarios;
+mod world;

@@ -37,6 +37,10 @@ impl KeyPass<'_> {
             Err(kube::Error::SerdeError(_)) => return Err(Verdict::new(Reason::UserNotReady).about(name).into()),
             other => other?,
         };
+        if let Some(user) = &self.user {
+            let subject = ObjectKey::new(RamUser::KIND, Some(&self.key.namespace), name);
+            self.ctx.interests.saw(subject, self.key, user.resource_version());
+        }
         self.account = match (&self.user, &self.journal.account_id) {
             (Some(user), _) => {
                 self.ctx.interests.note(ObjectKey::new("RamAccount", None, &user.spec.account_ref.name), self.key);

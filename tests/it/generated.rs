@@ -1,0 +1,69 @@
+//! Files in the repository that are made from code: they must be what the code would make.
+//! `UPDATE=1 cargo test generated` rewrites them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ram_operator::api;
+use ram_operator::plan::Reason;
+use ram_operator::plan::reason::Readiness;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
+}
+
+fn agree(path: &Path, wanted: &str) {
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(path, wanted).expect("a file that can be written");
+    }
+    let stored = fs::read_to_string(path).unwrap_or_default();
+    assert!(stored == wanted, "{} differs from the code; UPDATE=1 cargo test generated rewrites it", path.display());
+}
+
+#[test]
+fn crds_in_the_repository_and_in_the_chart_are_the_types() {
+    let mut names = Vec::new();
+    for crd in api::crds().expect("CRDs") {
+        let plural = crd.pointer("/spec/names/plural").and_then(|name| name.as_str()).expect("a plural").to_owned();
+        let text = api::to_yaml(&crd).expect("YAML");
+        for folder in ["crds", "charts/ram-operator/crd-files"] {
+            agree(&root().join(folder).join(format!("{plural}.yaml")), &text);
+        }
+        names.push(format!("{plural}.yaml"));
+    }
+    names.sort();
+    for folder in ["crds", "charts/ram-operator/crd-files"] {
+        let mut files: Vec<_> = fs::read_dir(root().join(folder))
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+            .collect();
+        files.sort();
+        assert_eq!(files, names, "{folder} holds exactly the CRDs");
+    }
+}
+
+#[test]
+fn the_table_of_reasons_in_the_readme_is_the_code() {
+    let mut table = String::from("| Reason | Ready | Meaning | What to do |\n|---|---|---|---|\n");
+    for reason in Reason::ALL {
+        let ready = match reason.readiness() {
+            Readiness::Yes => "True",
+            Readiness::No => "False",
+            Readiness::Stalled => "False, Stalled",
+            Readiness::Unknown => "Unknown",
+        };
+        let name = reason.name();
+        table.push_str(&format!("| `{name}` | {ready} | {} | {} |\n", reason.meaning(), reason.advice()));
+    }
+    between("README.md", "reasons", &table);
+}
+
+/// Compares, or rewrites, what stands between two marks of a document.
+fn between(file: &str, mark: &str, wanted: &str) {
+    let path = root().join(file);
+    let text = fs::read_to_string(&path).expect("a document");
+    let (begin, end) = (format!("<!-- {mark} -->\n"), format!("<!-- /{mark} -->"));
+    let (head, rest) = text.split_once(&begin).expect("the begin mark");
+    let (_, tail) = rest.split_once(&end).expect("the end mark");
+    agree(&path, &format!("{head}{begin}{wanted}{end}{tail}"));
+}

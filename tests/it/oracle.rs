@@ -1,0 +1,96 @@
+//! The secrets oracle: no secret outside its Secret, in any spelling.
+
+use std::io;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use ram_operator::telemetry;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Everything that was logged, at the level `trace`, by every operator of this process.
+#[derive(Clone, Copy)]
+struct Log;
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOG.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+    fn make_writer(&'a self) -> Self {
+        *self
+    }
+}
+
+/// Starts to listen, once. `LOG=info cargo test` shows the operators' logs as well.
+pub fn listen() {
+    static ONCE: OnceLock<()> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        let filter =
+            telemetry::filter("debug,ram_operator=trace,hyper=info,h2=info,tower=info,rustls=info").expect("a filter");
+        let heard = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Log).with_filter(filter);
+        let shown = std::env::var("LOG").ok().map(|level| {
+            let filter = telemetry::filter(&format!("{level},hyper=info,tower=info,kube=info")).expect("a filter");
+            tracing_subscriber::fmt::layer().with_writer(io::stderr).with_filter(filter)
+        });
+        tracing_subscriber::registry().with(heard).with(shown).init();
+    });
+}
+
+/// Fails if a secret stands in `text`, plain, percent-encoded or in Base64.
+pub fn examine(place: &str, text: &str, secrets: &[String]) {
+    for secret in secrets {
+        for spelling in spellings(secret) {
+            assert!(!text.contains(&spelling), "a secret leaked into {place}");
+        }
+    }
+}
+
+/// Fails if a secret stands in anything that was logged.
+pub fn examine_log(secrets: &[String]) {
+    let log = LOG.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    examine("the log", &String::from_utf8_lossy(&log), secrets);
+}
+
+fn spellings(secret: &str) -> Vec<String> {
+    let encode =
+        |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let once = encode(secret);
+    let mut all = vec![secret.to_owned(), encode(&once), once];
+    // In Base64 of a longer text the secret begins at one of three offsets; the ends depend on what surrounds it.
+    for offset in 0..3 {
+        let padded = format!("{}{secret}", "x".repeat(offset));
+        let encoded = BASE64_STANDARD.encode(padded);
+        let inner = encoded.get(4..encoded.len().saturating_sub(4)).unwrap_or_default();
+        all.push(inner.to_owned());
+    }
+    all.retain(|spelling| spelling.len() >= 8);
+    all
+}
+
+#[test]
+fn every_spelling_is_found() {
+    let secret = "s3cr3tABCDEFGHIJKLMNOPQRSTUVWX".to_owned();
+    for text in [
+        format!("x {secret} y"),
+        format!("data: {}", BASE64_STANDARD.encode(format!("a{secret}b"))),
+        format!("data: {}", BASE64_STANDARD.encode(format!("ab{secret}"))),
+        format!("data: {}", BASE64_STANDARD.encode(&secret)),
+    ] {
+        let found = std::panic::catch_unwind(|| examine("a test", &text, std::slice::from_ref(&secret)));
+        assert!(found.is_err(), "{text}");
+    }
+    examine("a test", "nothing here", &[secret]);
+}

@@ -1,0 +1,416 @@
+//! A test's own corner of the shared cluster: namespaces, account, tenant, emulator and operator.
+//!
+//! One control plane serves the whole run. Each test labels everything it makes with its own name, and its operator looks only at
+//! objects with that label, so that tests run side by side.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::{Client, Resource, ResourceExt};
+use ram_operator::api::{RamAccessKey, RamAccount, RamTenant, RamUser, annotation};
+use ram_operator::clock::Clock;
+use ram_operator::config::Run;
+use ram_operator::controller::Environment;
+use ram_operator::run::Clients;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use crate::oracle;
+use crate::support::cluster::{Cluster, binaries, say};
+use crate::support::operator::{NAMESPACE, Running, install_chart, token};
+use crate::support::ram::{EmuClock, Emulator, Options};
+
+/// How long anything may take that is waited for.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// The control plane of this run, with the chart installed.
+pub struct Shared {
+    pub cluster: Cluster,
+    token: String,
+}
+
+static SHARED: OnceCell<Shared> = OnceCell::const_new();
+
+/// The control plane; the first test that asks starts it.
+pub async fn shared() -> &'static Shared {
+    oracle::listen();
+    SHARED.get_or_init(start).await
+}
+
+async fn start() -> Shared {
+    let binaries =
+        tokio::task::spawn_blocking(|| binaries(&say)).await.expect("no panic").unwrap_or_else(|e| panic!("{e}"));
+    let cluster = Cluster::start(&binaries, &say).await.unwrap_or_else(|e| panic!("{e}"));
+    let installed = install_chart(&cluster, &[]).expect("helm runs");
+    assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
+    let admin = Client::try_from(cluster.admin_config()).expect("a client");
+    let token = token(&admin).await.expect("a token");
+    Shared { cluster, token }
+}
+
+/// A test's corner.
+pub struct World {
+    /// Its name, in labels and in cluster-scoped names.
+    pub name: String,
+    pub admin: Client,
+    pub ram: Emulator,
+    pub clock: EmuClock,
+    /// The first namespace, which the tenant selects.
+    pub ns: String,
+}
+
+fn unique(test: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let n = COUNT.fetch_add(1, Ordering::Relaxed);
+    let test: String = test.chars().map(|c| if c == '_' { '-' } else { c }).take(24).collect();
+    format!("{}-{n}-{}", test.trim_matches('-'), std::process::id())
+}
+
+impl World {
+    /// A corner with an account whose credentials are in a Secret, and a tenant that allows `AliyunOTS*`.
+    pub async fn new(test: &str) -> Self {
+        Self::with(test, Options::default()).await
+    }
+
+    pub async fn with(test: &str, options: Options) -> Self {
+        let world = Self::bare(test, options).await;
+        let (id, secret) = world.ram.access_key();
+        world.credentials(&id, &secret).await;
+        world.account(json!({})).await;
+        world.tenant(json!({"attach": {"system": ["AliyunOTS*"], "custom": ["shared-*"]}})).await;
+        world
+    }
+
+    /// A corner with nothing but a namespace and an emulator.
+    pub async fn bare(test: &str, options: Options) -> Self {
+        let shared = shared().await;
+        let admin = Client::try_from(shared.cluster.admin_config()).expect("a client");
+        let name = unique(test);
+        let clock = options.clock.clone();
+        let ram = Emulator::start(options).await;
+        let ns = name.clone();
+        let world = Self { name, admin, ram, clock, ns };
+        world.namespace(&world.ns, json!({"ram-test": world.name})).await;
+        world
+    }
+
+    pub async fn namespace(&self, name: &str, labels: Value) {
+        let namespace =
+            serde_json::from_value(json!({"metadata": {"name": name, "labels": labels}})).expect("a namespace");
+        Api::<Namespace>::all(self.admin.clone()).create(&PostParams::default(), &namespace).await.expect("made");
+    }
+
+    pub fn label(&self) -> String {
+        format!("ram-test={}", self.name)
+    }
+
+    /// Puts the operator's own pair into a Secret of its namespace.
+    pub async fn credentials(&self, id: &str, secret: &str) {
+        let body = json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": self.name, "namespace": NAMESPACE},
+            "stringData": {"ALIBABA_CLOUD_ACCESS_KEY_ID": id, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": secret},
+        });
+        let api: Api<Secret> = Api::namespaced(self.admin.clone(), NAMESPACE);
+        api.patch(&self.name, &PatchParams::apply("test").force(), &Patch::Apply(body)).await.expect("applied");
+    }
+
+    /// The RamAccount of this corner; `more` is merged over the usual spec.
+    pub async fn account(&self, more: Value) {
+        let url = self.ram.url();
+        let mut spec = json!({
+            "credentials": {"source": "Secret", "secret": {"name": self.name}},
+            "endpoints": {"ram": url, "ims": url, "sts": url, "metadata": url},
+            "ownerId": "test",
+            "quotaShare": 100,
+        });
+        merge(&mut spec, more);
+        self.apply(json!({"kind": "RamAccount", "metadata": {"name": self.name}, "spec": spec})).await;
+    }
+
+    /// The RamTenant of this corner; `more` is merged over the usual spec.
+    pub async fn tenant(&self, more: Value) {
+        let mut spec = json!({
+            "accountRef": {"name": self.name},
+            "namespaceSelector": {"matchLabels": {"ram-test": self.name}},
+        });
+        merge(&mut spec, more);
+        self.apply(json!({"kind": "RamTenant", "metadata": {"name": self.name}, "spec": spec})).await;
+    }
+
+    pub fn user_object(&self, name: &str, more: Value) -> Value {
+        let mut spec = json!({
+            "accountRef": {"name": self.name},
+            "policies": [{"type": "System", "name": "AliyunOTSReadOnlyAccess"}],
+        });
+        merge(&mut spec, more);
+        json!({"kind": "RamUser", "metadata": {"name": name, "namespace": self.ns}, "spec": spec})
+    }
+
+    pub fn key_object(&self, name: &str, user: &str, more: Value) -> Value {
+        let mut spec = json!({"userRef": {"name": user}});
+        merge(&mut spec, more);
+        json!({"kind": "RamAccessKey", "metadata": {"name": name, "namespace": self.ns}, "spec": spec})
+    }
+
+    pub async fn user(&self, name: &str, more: Value) {
+        self.apply(self.user_object(name, more)).await;
+    }
+
+    pub async fn key(&self, name: &str, user: &str, more: Value) {
+        self.apply(self.key_object(name, user, more)).await;
+    }
+
+    /// Applies an object of ours, labelled for this corner.
+    pub async fn apply(&self, object: Value) {
+        self.try_apply(object).await.expect("applied");
+    }
+
+    pub async fn try_apply(&self, mut object: Value) -> Result<DynamicObject, kube::Error> {
+        object["apiVersion"] = json!("ram-operator.dev/v1alpha1");
+        object["metadata"]["labels"]["ram-test"] = json!(self.name);
+        let kind = object["kind"].as_str().expect("a kind").to_owned();
+        let name = object["metadata"]["name"].as_str().expect("a name").to_owned();
+        let namespace = object["metadata"]["namespace"].as_str().map(str::to_owned);
+        let api = self.dynamic(&kind, namespace.as_deref());
+        api.patch(&name, &PatchParams::apply("test").force(), &Patch::Apply(object)).await
+    }
+
+    pub fn dynamic(&self, kind: &str, namespace: Option<&str>) -> Api<DynamicObject> {
+        let resource = match kind {
+            "RamAccount" => ApiResource::erase::<RamAccount>(&()),
+            "RamTenant" => ApiResource::erase::<RamTenant>(&()),
+            "RamUser" => ApiResource::erase::<RamUser>(&()),
+            "RamAccessKey" => ApiResource::erase::<RamAccessKey>(&()),
+            other => panic!("no kind of ours: {other}"),
+        };
+        match namespace {
+            Some(namespace) => Api::namespaced_with(self.admin.clone(), namespace, &resource),
+            None => Api::all_with(self.admin.clone(), &resource),
+        }
+    }
+
+    pub fn users(&self) -> Api<RamUser> {
+        Api::namespaced(self.admin.clone(), &self.ns)
+    }
+
+    pub fn keys(&self) -> Api<RamAccessKey> {
+        Api::namespaced(self.admin.clone(), &self.ns)
+    }
+
+    pub fn secrets(&self) -> Api<Secret> {
+        Api::namespaced(self.admin.clone(), &self.ns)
+    }
+
+    pub fn flags(&self) -> Run {
+        Run {
+            namespace: NAMESPACE.to_owned(),
+            allow_custom_endpoints: true,
+            watch_label_selector: Some(self.label()),
+            ..Run::default()
+        }
+    }
+
+    /// An operator for this corner, with the rights of the chart.
+    pub async fn operator(&self) -> Running {
+        self.operator_with(self.flags(), Environment::default(), |config| Clients::new(&config).expect("clients")).await
+    }
+
+    pub async fn operator_with(
+        &self,
+        flags: Run,
+        environment: Environment,
+        clients: impl FnOnce(kube::Config) -> Clients,
+    ) -> Running {
+        let shared = shared().await;
+        let config = shared.cluster.config_with_token(&shared.token);
+        let clock = self.clock.clone();
+        Running::start(|| clients(config), flags, environment, Clock::from_fn(move || clock.now()))
+    }
+
+    /// Waits until `Ready` of an object has this status and reason.
+    pub async fn ready(&self, kind: &str, name: &str, status: &str, reason: &str) -> Value {
+        let namespaced = !matches!(kind, "RamAccount" | "RamTenant");
+        let api = self.dynamic(kind, namespaced.then_some(self.ns.as_str()));
+        let wanted = (status, reason);
+        eventually(&format!("{kind} {name} to be Ready={status}/{reason}"), || async {
+            let object = api.get_opt(name).await.ok().flatten().ok_or("not there")?;
+            let ready = condition(&object.data, "Ready").ok_or("no Ready")?;
+            let seen = (ready["status"].as_str().unwrap_or(""), ready["reason"].as_str().unwrap_or(""));
+            let current = ready["observedGeneration"].as_i64() == object.metadata.generation;
+            if seen == wanted && current { Ok(object.data.clone()) } else { Err(format!("{ready}")) }
+        })
+        .await
+    }
+
+    pub async fn available(&self, kind: &str, name: &str) -> Value {
+        self.ready(kind, name, "True", "Available").await
+    }
+
+    /// Waits until an object is gone.
+    pub async fn gone(&self, kind: &str, name: &str) {
+        let namespaced = !matches!(kind, "RamAccount" | "RamTenant");
+        let api = self.dynamic(kind, namespaced.then_some(self.ns.as_str()));
+        eventually(&format!("{kind} {name} to be gone"), || async {
+            match api.get_opt(name).await {
+                Ok(None) => Ok(()),
+                Ok(Some(object)) => Err(format!("{}", object.data["status"]["conditions"])),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await;
+    }
+
+    pub async fn delete(&self, kind: &str, name: &str) {
+        let namespaced = !matches!(kind, "RamAccount" | "RamTenant");
+        let api = self.dynamic(kind, namespaced.then_some(self.ns.as_str()));
+        api.delete(name, &DeleteParams::default()).await.expect("deletion asked for");
+    }
+
+    /// Asks for a pass by annotation and waits until it came to rest.
+    pub async fn reconcile(&self, kind: &str, name: &str) {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let value = format!("r{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        self.annotate(kind, name, annotation::RECONCILE, &value).await;
+        let namespaced = !matches!(kind, "RamAccount" | "RamTenant");
+        let api = self.dynamic(kind, namespaced.then_some(self.ns.as_str()));
+        eventually(&format!("{kind} {name} to have done request {value}"), || async {
+            let object = api.get_opt(name).await.map_err(|e| e.to_string())?.ok_or("gone")?;
+            let done = &object.data["status"]["requests"]["reconcile"]["done"];
+            if done == &json!(value) { Ok(()) } else { Err(object.data["status"].to_string()) }
+        })
+        .await;
+    }
+
+    pub async fn annotate(&self, kind: &str, name: &str, key: &str, value: &str) {
+        let namespaced = !matches!(kind, "RamAccount" | "RamTenant");
+        let api = self.dynamic(kind, namespaced.then_some(self.ns.as_str()));
+        let patch = json!({"metadata": {"annotations": {key: value}}});
+        api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.expect("annotated");
+    }
+
+    /// The published pair of a key.
+    pub async fn pair(&self, secret: &str) -> (String, String) {
+        let secret = self.secrets().get(secret).await.expect("a Secret");
+        let text = |key: &str| String::from_utf8(secret.data.as_ref().expect("data")[key].0.clone()).expect("text");
+        (text("ALIBABA_CLOUD_ACCESS_KEY_ID"), text("ALIBABA_CLOUD_ACCESS_KEY_SECRET"))
+    }
+
+    /// The emulator's writes since the last call.
+    pub fn writes(&self) -> Vec<String> {
+        let writes = self.ram.writes();
+        self.ram.clear_journal();
+        writes
+    }
+
+    /// Ids and states of the keys that RAM has for a user.
+    pub fn keys_in_ram(&self, user: &str) -> BTreeMap<String, bool> {
+        let snapshot = self.ram.snapshot();
+        snapshot.users.get(user).map(|u| u.keys.iter().map(|k| (k.id.clone(), k.active)).collect()).unwrap_or_default()
+    }
+
+    pub fn ram_name(&self, user: &str) -> String {
+        format!("{}.{user}", self.ns)
+    }
+
+    /// The last word of every test: no secret anywhere but in Secrets.
+    pub async fn examine(&self, operator: Option<&Running>) {
+        let secrets = self.ram.secrets();
+        oracle::examine_log(&secrets);
+        for kind in ["RamAccount", "RamTenant", "RamUser", "RamAccessKey"] {
+            let list =
+                self.dynamic(kind, None).list(&ListParams::default().labels(&self.label())).await.expect("a list");
+            for object in list {
+                oracle::examine(kind, &serde_json::to_string(&object).expect("JSON"), &secrets);
+            }
+        }
+        for namespace in [self.ns.as_str(), "default"] {
+            let events = Api::<Event>::namespaced(self.admin.clone(), namespace)
+                .list(&ListParams::default())
+                .await
+                .expect("a list");
+            for event in events {
+                oracle::examine("an event", &serde_json::to_string(&event).expect("JSON"), &secrets);
+            }
+        }
+        for secret in self.secrets().list(&ListParams::default()).await.expect("a list") {
+            oracle::examine("a Secret's metadata", &serde_json::to_string(secret.meta()).expect("JSON"), &secrets);
+        }
+        for call in self.ram.journal() {
+            oracle::examine("a call's parameters", &format!("{:?}", call.params), &secrets);
+        }
+        if let Some(operator) = operator {
+            let text = reqwest::get(format!("http://{}/metrics", operator.address))
+                .await
+                .expect("an answer")
+                .text()
+                .await
+                .expect("text");
+            oracle::examine("the metrics", &text, &secrets);
+        }
+    }
+
+    pub async fn events(&self, object: &str) -> Vec<String> {
+        let events =
+            Api::<Event>::namespaced(self.admin.clone(), &self.ns).list(&ListParams::default()).await.expect("a list");
+        let of = |event: &Event| event.regarding.as_ref().and_then(|r| r.name.clone()).as_deref() == Some(object);
+        events.iter().filter(|e| of(e)).filter_map(|e| e.reason.clone()).collect()
+    }
+
+    /// Everything of ours in the cluster, by name and resourceVersion: equal twice means nobody wrote.
+    pub async fn versions(&self) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        for kind in ["RamAccount", "RamTenant", "RamUser", "RamAccessKey"] {
+            let list =
+                self.dynamic(kind, None).list(&ListParams::default().labels(&self.label())).await.expect("a list");
+            for object in list {
+                all.insert(format!("{kind}/{}", object.name_any()), object.resource_version().unwrap_or_default());
+            }
+        }
+        for secret in self.secrets().list(&ListParams::default()).await.expect("a list") {
+            all.insert(format!("Secret/{}", secret.name_any()), secret.resource_version().unwrap_or_default());
+        }
+        all
+    }
+}
+
+/// A condition of an object's status.
+pub fn condition<'a>(object: &'a Value, type_: &str) -> Option<&'a Value> {
+    object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == type_)
+}
+
+/// Waits until `attempt` succeeds; fails with its last word after the deadline.
+pub async fn eventually<T, E: ToString, F: Future<Output = Result<T, E>>>(
+    what: &str,
+    mut attempt: impl FnMut() -> F,
+) -> T {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        match attempt().await {
+            Ok(value) => return value,
+            Err(why) if Instant::now() > end => panic!("waited in vain for {what}: {}", why.to_string()),
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+/// Merges `more` over `base`, as a JSON merge patch does.
+pub fn merge(base: &mut Value, more: Value) {
+    match (base, more) {
+        (Value::Object(base), Value::Object(more)) => {
+            for (key, value) in more {
+                if value.is_null() {
+                    base.remove(&key);
+                } else {
+                    merge(base.entry(key).or_insert(Value::Null), value);
+                }
+            }
+        }
+        (base, more) => *base = more,
+    }
+}
