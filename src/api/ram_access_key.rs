@@ -114,7 +114,10 @@ pub struct SecretOutput {
     /// `Ini`: `credentials`, the file of the SDKs. `CliJson`: `config.json`, the file of the command line tool. `Csv`: `AccessKey.csv`, the console's download. Default: `[Env]`.
     #[serde(default = "env_format")]
     #[schemars(length(min = 1, max = 4))]
-    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[x_kube(
+        merge_strategy = ListMerge::Atomic,
+        validation = ("self.all(x, self.exists_one(y, y == x))", "`secret.formats` must not name a format twice")
+    )]
     pub formats: Vec<Format>,
 
     /// Further keys of the Secret, each a text in which `$(accessKeyId)`, `$(accessKeySecret)`, `$(userName)`, `$(userPrincipalName)` and `$(accountId)` are replaced; `$$(` stands for `$(`.

@@ -4,6 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use kube::api::Api;
+
+use super::error::Error;
+use crate::api::RamAccount;
 use crate::plan::{AccountView, Reason, Verdict};
 use crate::ram::Client;
 
@@ -42,9 +46,13 @@ impl Accounts {
             .ok_or_else(|| Verdict::new(Reason::AccountNotReady).about(format!("account {account_id}")))
     }
 
-    /// Whether an account of this name is known at all, usable or not.
-    pub fn knows(&self, name: &str) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(name)
+    /// The account `name`, or why it cannot be used. One that was not looked at yet is no reason to speak ill of its objects.
+    pub async fn get(&self, kube: &kube::Client, name: &str) -> Result<Result<Arc<Account>, Verdict>, Error> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(name);
+        if !known && Api::<RamAccount>::all(kube.clone()).get_metadata_opt(name).await?.is_some() {
+            return Err(Error::AccountPending(name.to_owned()));
+        }
+        Ok(self.find(name))
     }
 
     /// Replaces what is known of `name`. Returns whether that changes anything for those who depend on it.

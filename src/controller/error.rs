@@ -24,6 +24,9 @@ pub enum Error {
     /// The same step was asked for twice in a row: the world lags behind.
     #[error("what was just written does not show yet")]
     Unsettled,
+    /// The account was not looked at yet, as after a start, or RAM does not answer: nobody knows whether it is usable.
+    #[error("RamAccount {0} is not known to be usable yet")]
+    AccountPending(String),
     /// Many steps were taken; go on in the next pass.
     #[error("there is more to do")]
     Unfinished,
@@ -73,6 +76,7 @@ impl Error {
             Self::Kube(_) => "cluster",
             Self::Conflict => "conflict",
             Self::Unsettled => "unsettled",
+            Self::AccountPending(_) => "account_pending",
             Self::Unfinished => "unfinished",
             Self::Stopping | Self::NotLeader => "stopping",
             Self::Gone => "gone",
@@ -100,6 +104,9 @@ impl Error {
             Self::Ram(error) => Some(of_ram(error)),
             Self::Kube(error) => Some(of_kube(error)),
             Self::Unsettled => Some(Verdict::new(Reason::Unsettled)),
+            Self::AccountPending(name) => {
+                Some(Verdict::new(Reason::AccountNotReady).about(format!("RamAccount {name}")))
+            }
             Self::Conflict | Self::Unfinished | Self::Stopping | Self::NotLeader | Self::Gone => None,
         }
     }
@@ -121,7 +128,7 @@ impl Error {
                 Class::Clock | Class::Credentials | Class::Denied => growing(6 * SOON, LATER),
                 Class::WrongAccount | Class::Quota | Class::Invalid => LATER,
             },
-            Self::Unsettled | Self::Kube(_) => growing(Duration::from_secs(1), LATER),
+            Self::Unsettled | Self::AccountPending(_) | Self::Kube(_) => growing(Duration::from_secs(1), LATER),
         }
     }
 }

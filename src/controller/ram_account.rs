@@ -46,19 +46,23 @@ async fn pass(ctx: &Ctx, key: &ObjectKey, mut object: RamAccount) -> Passed<RamA
     let look = object.spec.look_interval.duration().unwrap_or(Duration::from_hours(1));
     let mut facts = object.status.clone().unwrap_or_default();
     let outcome = judge_account(ctx, key, &mut object, &mut facts, look).await;
-    let usable = match &outcome {
-        Ok((account, _)) => Ok(Arc::clone(account)),
-        Err(error) if error.passes_by_itself() && ctx.accounts.find(&key.name).is_ok() => {
-            // RAM does not answer now: go on with the credentials that were checked before.
-            ctx.accounts.find(&key.name)
-        }
-        Err(error) => Err(error.verdict().unwrap_or_else(|| Verdict::new(Reason::AccountNotReady))),
-    };
-    if !matches!(outcome, Err(Error::Gone)) && ctx.accounts.put(&key.name, usable) {
-        ctx.wake_all.send_modify(|n| *n += 1);
-    }
+    publish(ctx, &key.name, &outcome);
     let extra = quota_low(&facts);
     Passed { object, facts, extra, outcome: outcome.map(|(_, verdict)| verdict), look }
+}
+
+/// Tells everybody whether the account can be used. Trouble that passes by itself changes nothing: credentials that were checked
+/// before stay in use, and without any the account counts as not looked at yet.
+fn publish(ctx: &Ctx, name: &str, outcome: &Result<(Arc<Account>, Verdict), Error>) {
+    let usable = match outcome {
+        Ok((account, _)) => Ok(Arc::clone(account)),
+        Err(Error::Gone) => return,
+        Err(error) if error.passes_by_itself() => return,
+        Err(error) => Err(error.verdict().unwrap_or_else(|| Verdict::new(Reason::AccountNotReady))),
+    };
+    if ctx.accounts.put(name, usable) {
+        ctx.wake_all.send_modify(|n| *n += 1);
+    }
 }
 
 fn quota_low(facts: &RamAccountStatus) -> Vec<(&'static str, &'static str, String)> {

@@ -71,7 +71,8 @@ async fn cover(
             "As many objects as the limits allow exist; younger ones get nothing. Delete some, or raise the limits.";
         extra.push(("LimitReached", "LimitReached", message.to_owned()));
     }
-    if !ctx.accounts.knows(&spec.account_ref.name) {
+    let account = ctx.accounts.get(&ctx.kube, &spec.account_ref.name).await?;
+    if account.is_err_and(|verdict| verdict.reason == Reason::AccountNotFound) {
         return Ok(Verdict::new(Reason::AccountNotFound)
             .about(format!("RamAccount {}", spec.account_ref.name))
             .again_in(Duration::from_secs(30)));

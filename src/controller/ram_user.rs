@@ -36,7 +36,13 @@ impl Kind for RamUser {
         &mut self.status
     }
     async fn pass(ctx: &Ctx, key: &ObjectKey, object: Self) -> Passed<Self> {
-        let account = account_of(ctx, key, &object);
+        let account = match account_of(ctx, key, &object).await {
+            Ok(account) => account,
+            Err(error) => {
+                let facts = object.status.clone().unwrap_or_default();
+                return Passed { object, facts, extra: Vec::new(), outcome: Err(error), look: Duration::from_hours(1) };
+            }
+        };
         let look = account.as_ref().map_or(Duration::from_hours(1), |account| account.look_interval);
         let mut pass = UserPass::new(ctx, key, object, account);
         let outcome = match pass.lock().await {
@@ -49,10 +55,10 @@ impl Kind for RamUser {
 }
 
 /// The account of an object, remembered for the day it changes.
-fn account_of(ctx: &Ctx, key: &ObjectKey, object: &RamUser) -> Result<Arc<Account>, Verdict> {
+async fn account_of(ctx: &Ctx, key: &ObjectKey, object: &RamUser) -> Result<Result<Arc<Account>, Verdict>, Error> {
     let name = &object.spec.account_ref.name;
     ctx.interests.note(ObjectKey::new("RamAccount", None, name), key);
-    ctx.accounts.find(name)
+    ctx.accounts.get(&ctx.kube, name).await
 }
 
 /// The name of a RamUser's user in RAM.

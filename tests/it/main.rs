@@ -15,9 +15,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod crash;
 mod emulator;
+mod faults;
 mod generated;
 mod imports;
+mod keys;
 mod oracle;
 mod scenarios;
 mod world;

@@ -44,9 +44,12 @@ impl KeyPass<'_> {
         self.account = match (&self.user, &self.journal.account_id) {
             (Some(user), _) => {
                 self.ctx.interests.note(ObjectKey::new("RamAccount", None, &user.spec.account_ref.name), self.key);
-                self.ctx.accounts.find(&user.spec.account_ref.name)
+                self.ctx.accounts.get(&self.ctx.kube, &user.spec.account_ref.name).await?
             }
-            (None, Some(id)) => self.ctx.accounts.by_id(id),
+            (None, Some(id)) => match self.ctx.accounts.by_id(id) {
+                Ok(account) => Ok(account),
+                Err(_) => return Err(Error::AccountPending(id.clone())),
+            },
             (None, None) => Err(Verdict::new(Reason::UserNotFound).about(name)),
         };
         self.client = self.account.as_ref().ok().map(|account| account.client.in_lane(self.lane()));

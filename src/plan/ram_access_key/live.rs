@@ -33,13 +33,13 @@ pub(super) fn next(seen: &Seen, journal: &Journal, now: Timestamp) -> Result<Ste
     if let Some(step) = state(seen, journal, &id)? {
         return Ok(step);
     }
-    if let Some(step) = republish(seen)? {
-        return Ok(step);
-    }
     if let Some(step) = proof(seen, journal, &id)? {
         return Ok(step);
     }
-    retire::next(seen, journal, now).ok_or_else(|| rest(seen, journal, now))
+    if let Some(step) = retire::next(seen, journal, now) {
+        return Ok(step);
+    }
+    republish(seen)?.ok_or_else(|| rest(seen, journal, now))
 }
 
 /// What has to hold before anything of the key can be judged.

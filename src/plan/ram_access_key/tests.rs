@@ -1,1 +1,489 @@
+use std::time::Duration;
 
+use super::*;
+use crate::api::{KeyDeletionPolicy, Why};
+use crate::plan::timing::{
+    CLOCK_TOLERANCE, MINT_WINDOW, OVERLAP, PROOF_PATIENCE, PUBLISH_BOUND, QUARANTINE, READ_LAG, STRAY_QUIET,
+};
+
+const ID: &str = "LTAIpublished";
+const USER: &str = "212345678901234567";
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).expect("a time")
+}
+
+fn ago(wait: Duration) -> Timestamp {
+    now() - wait
+}
+
+fn key(id: &str, status: KeyStatus, create_time: Timestamp) -> AccessKey {
+    AccessKey { id: id.to_owned(), status, create_time }
+}
+
+fn intent(id: &str, time: Timestamp) -> Intent {
+    Intent { id: id.to_owned(), time, not_after: time + MINT_WINDOW, known_ids: Vec::new(), replaces: None }
+}
+
+fn retiring(id: &str, why: Why, time: Timestamp, disabled_time: Option<Timestamp>) -> Retiring {
+    Retiring { id: id.to_owned(), why, time, disabled_time }
+}
+
+fn authentic() -> Proof {
+    Proof::Authentic { account_id: Some("1".to_owned()), user_id: Some(USER.to_owned()) }
+}
+
+/// A RamAccessKey at rest: published a day ago, proved, known to RAM.
+fn seen() -> Seen {
+    let made = ago(Duration::from_hours(24));
+    let published = Published {
+        id: Some(ID.to_owned()),
+        intact: true,
+        account_id: Some("1".to_owned()),
+        time: Some(made),
+        intent: Some("first".to_owned()),
+        retiring: Vec::new(),
+        up_to_date: true,
+        owned: true,
+        marked: true,
+    };
+    Seen {
+        name: "ingest".to_owned(),
+        deleting: false,
+        namespace_terminating: false,
+        finalizer: true,
+        paused: false,
+        spec: serde_json::from_str(r#"{"userRef":{"name":"reader"}}"#).expect("a spec"),
+        journal: Journal {
+            account_id: Some("1".to_owned()),
+            user_id: Some(USER.to_owned()),
+            user_name: Some("team-a.reader".to_owned()),
+            access_key_id: Some(ID.to_owned()),
+            state: Some(KeyState::Active),
+            create_time: Some(made),
+            published_time: Some(made),
+            proved_time: Some(made),
+            ..Journal::default()
+        },
+        account: Ok(AccountView {
+            account_id: "1".to_owned(),
+            owner_id: "prod".to_owned(),
+            prefix: String::new(),
+            default_domain: None,
+        }),
+        grant: Ok(()),
+        retain_denied: false,
+        user: UserSeen::Made { user_id: USER.to_owned(), ready: true, deleting: false },
+        ram: Some(InRam { user: Ownership::Ours, keys: vec![key(ID, KeyStatus::Active, made)] }),
+        secret: SecretSeen::Ours(published),
+        siblings: Vec::new(),
+        proofs: BTreeMap::new(),
+        uses: BTreeMap::new(),
+    }
+}
+
+/// Nothing made yet.
+fn fresh() -> Seen {
+    let mut seen = seen();
+    seen.journal = Journal::default();
+    seen.secret = SecretSeen::Absent;
+    keys(&mut seen).clear();
+    seen
+}
+
+fn keys(seen: &mut Seen) -> &mut Vec<AccessKey> {
+    &mut seen.ram.as_mut().expect("RAM was seen").keys
+}
+
+fn published(seen: &mut Seen) -> &mut Published {
+    match &mut seen.secret {
+        SecretSeen::Ours(published) => published,
+        other => panic!("not ours: {other:?}"),
+    }
+}
+
+fn step(seen: &Seen) -> Step {
+    match next(seen, now()) {
+        Next::Do(step) => step,
+        Next::Rest(verdict) => panic!("rest: {verdict:?}"),
+    }
+}
+
+fn rest(seen: &Seen) -> Verdict {
+    match next(seen, now()) {
+        Next::Rest(verdict) => verdict,
+        Next::Do(step) => panic!("a step: {step:?}"),
+    }
+}
+
+fn used(seen: &mut Seen, id: &str, time: Option<Timestamp>) {
+    seen.uses.insert(id.to_owned(), LastUsed { time, service: None });
+}
+
+#[test]
+fn an_unchanged_world_asks_for_nothing_and_changes_nothing() {
+    let seen = seen();
+    assert_eq!(rest(&seen).reason, Reason::Available);
+    assert_eq!(settle(&seen, now()), seen.journal);
+}
+
+#[test]
+fn the_bound_on_proof_and_publish_covers_the_timeouts_it_stands_for() {
+    // One request to RAM (connect 5 s, answer 15 s) may end after the patience; five writes of the Secret and as many
+    // reads wait ten seconds each, with pauses of 0.2 to 3.2 seconds between them.
+    let writes = Duration::from_secs(10 * 10) + Duration::from_millis(200 * 31);
+    let bound = Duration::from_secs(20) + PROOF_PATIENCE + Duration::from_secs(20) + writes;
+    assert!(PUBLISH_BOUND >= bound, "{bound:?}");
+}
+
+#[test]
+fn the_first_key_is_minted_behind_a_finalizer_for_a_ready_user_within_the_tenants_grant() {
+    let mut seen = fresh();
+    assert_eq!(step(&seen), Step::Mint { replaces: None });
+    seen.finalizer = false;
+    assert_eq!(step(&seen), Step::AddFinalizer);
+    seen.grant = Err(Verdict::new(Reason::NotATenant));
+    assert_eq!(rest(&seen).reason, Reason::NotATenant);
+    seen.grant = Ok(());
+    seen.user = UserSeen::Made { user_id: USER.to_owned(), ready: false, deleting: false };
+    assert_eq!(rest(&seen).reason, Reason::UserNotReady);
+    seen.ram = Some(InRam { user: Ownership::NotOurs, keys: Vec::new() });
+    assert_eq!(rest(&seen).reason, Reason::UserNotOwned);
+}
+
+#[test]
+fn what_is_published_by_our_intent_is_recorded_and_closes_that_intent_only() {
+    let mut seen = seen();
+    seen.journal = Journal {
+        intents: vec![intent("first", ago(Duration::from_secs(9))), intent("other", now())],
+        ..Journal::default()
+    };
+    seen.proofs.insert(ID.to_owned(), authentic());
+    assert_eq!(rest(&seen).reason, Reason::Available);
+    let journal = settle(&seen, now());
+    assert_eq!(journal.access_key_id.as_deref(), Some(ID));
+    assert_eq!(journal.intents.iter().map(|i| i.id.as_str()).collect::<Vec<_>>(), ["other"]);
+    assert_eq!(journal.proved_time, Some(now()));
+}
+
+#[test]
+fn lost_status_is_rebuilt_by_proof_and_nothing_is_minted() {
+    let mut seen = seen();
+    seen.journal = Journal::default();
+    published(&mut seen).retiring = vec![("LTAIold".to_owned(), ago(Duration::from_hours(1)))];
+    keys(&mut seen).push(key("LTAIold", KeyStatus::Active, ago(Duration::from_hours(50))));
+    assert_eq!(step(&seen), Step::Prove(ID.to_owned()));
+    seen.proofs.insert(ID.to_owned(), authentic());
+    assert_eq!(rest(&seen).reason, Reason::Available);
+    let journal = settle(&seen, now());
+    assert_eq!(journal.access_key_id.as_deref(), Some(ID));
+    assert_eq!(journal.retiring.iter().map(|k| k.id.as_str()).collect::<Vec<_>>(), ["LTAIold"]);
+}
+
+#[test]
+fn a_pair_of_somebody_else_in_our_secret_is_not_taken_for_ours() {
+    let mut seen = seen();
+    seen.journal.access_key_id = None;
+    let other = Proof::Authentic { account_id: None, user_id: Some("299999999999999999".to_owned()) };
+    for proof in [other, Proof::NotYet, Proof::Inactive, Proof::Authentic { account_id: None, user_id: None }] {
+        seen.proofs.insert(ID.to_owned(), proof);
+        assert_eq!(step(&seen), Step::Mint { replaces: None });
+    }
+    // A sibling's pair, copied into our Secret.
+    seen.proofs.clear();
+    seen.siblings = vec![Sibling { name: "other".to_owned(), ids: vec![ID.to_owned()], intents: Vec::new() }];
+    assert_eq!(step(&seen), Step::Mint { replaces: None });
+}
+
+#[test]
+fn a_lost_or_damaged_pair_is_replaced_and_the_old_key_retired() {
+    for damage in [SecretSeen::Absent, SecretSeen::Ours(Published { intact: false, ..Published::default() })] {
+        let mut seen = seen();
+        seen.secret = damage;
+        assert_eq!(step(&seen), Step::Mint { replaces: Some(ID.to_owned()) });
+    }
+    let mut seen = seen();
+    seen.journal.intents =
+        vec![Intent { replaces: Some(ID.to_owned()), ..intent("second", ago(Duration::from_secs(5))) }];
+    *published(&mut seen) = Published {
+        id: Some("LTAInew".to_owned()),
+        intent: Some("second".to_owned()),
+        time: Some(now()),
+        retiring: vec![(ID.to_owned(), now())],
+        ..published(&mut seen).clone()
+    };
+    keys(&mut seen).push(key("LTAInew", KeyStatus::Active, now()));
+    let journal = settle(&seen, now());
+    assert_eq!(journal.retiring, [retiring(ID, Why::Replaced, now(), None)]);
+    assert_eq!(step(&seen), Step::Prove("LTAInew".to_owned()), "nothing is retired before the new pair is proved");
+}
+
+#[test]
+fn a_key_missing_from_one_list_is_not_lost_yet() {
+    let mut seen = seen();
+    keys(&mut seen).clear();
+    assert_eq!(rest(&seen).reason, Reason::KeyMissing);
+    let journal = settle(&seen, now());
+    assert_eq!(journal.missing_time, Some(now()));
+    seen.journal.missing_time = Some(ago(READ_LAG));
+    assert_eq!(rest(&seen).reason, Reason::KeyMissing);
+    seen.journal.missing_time = Some(ago(READ_LAG + Duration::from_secs(1)));
+    assert_eq!(step(&seen), Step::Mint { replaces: None });
+}
+
+#[test]
+fn a_replaced_key_overlaps_then_rests_disabled_then_goes() {
+    let mut seen = seen();
+    let old = |disabled| vec![retiring("LTAIold", Why::Replaced, ago(OVERLAP + Duration::from_secs(1)), disabled)];
+    keys(&mut seen).push(key("LTAIold", KeyStatus::Active, ago(OVERLAP * 3)));
+    seen.journal.retiring = vec![retiring("LTAIold", Why::Replaced, ago(OVERLAP), None)];
+    assert_eq!(rest(&seen).reason, Reason::Available, "the overlap is not over");
+    seen.journal.retiring = old(None);
+    assert_eq!(step(&seen), Step::LookAtUse("LTAIold".to_owned()));
+    used(&mut seen, "LTAIold", Some(ago(Duration::from_hours(26))));
+    assert_eq!(rest(&seen).reason, Reason::Available, "it was used recently");
+    used(&mut seen, "LTAIold", Some(ago(Duration::from_hours(28))));
+    assert_eq!(step(&seen), Step::Disable("LTAIold".to_owned()));
+    used(&mut seen, "LTAIold", None);
+    assert_eq!(step(&seen), Step::Disable("LTAIold".to_owned()));
+    keys(&mut seen)[1].status = KeyStatus::Inactive;
+    assert_eq!(settle(&seen, now()).retiring, old(Some(now())));
+    seen.journal.retiring = old(Some(ago(QUARANTINE)));
+    assert_eq!(rest(&seen).reason, Reason::Available);
+    seen.journal.retiring = old(Some(ago(QUARANTINE + Duration::from_secs(1))));
+    assert_eq!(step(&seen), Step::Delete("LTAIold".to_owned()));
+}
+
+#[test]
+fn nothing_is_retired_while_the_new_pair_is_unproven() {
+    let mut seen = seen();
+    keys(&mut seen).push(key("LTAIold", KeyStatus::Active, ago(OVERLAP * 3)));
+    seen.journal.retiring = vec![retiring("LTAIold", Why::Replaced, ago(OVERLAP * 2), None)];
+    seen.journal.proved_time = None;
+    seen.proofs.insert(ID.to_owned(), Proof::NotYet);
+    assert_eq!(rest(&seen).reason, Reason::Unproven);
+}
+
+#[test]
+fn a_stray_waits_for_every_window_is_fenced_disabled_and_deleted() {
+    let mut seen = seen();
+    let sent = ago(MINT_WINDOW + PUBLISH_BOUND);
+    keys(&mut seen).push(key("LTAIstray", KeyStatus::Active, sent + Duration::from_secs(1)));
+    seen.journal.intents = vec![intent("lost", sent)];
+    assert_eq!(rest(&seen).reason, Reason::Available, "the bound on proof and publish is not over");
+    assert_eq!(settle(&seen, now()).intents.len(), 1, "an intent with a suspect stays open");
+    seen.journal.intents = vec![intent("lost", sent - Duration::from_secs(1))];
+    // A sibling's mint may have made it just as well: its window counts, and its Secret is fenced too.
+    seen.siblings =
+        vec![Sibling { name: "sibling".to_owned(), ids: Vec::new(), intents: vec![intent("theirs", sent)] }];
+    assert_eq!(rest(&seen).reason, Reason::Available);
+    seen.siblings[0].intents = vec![intent("theirs", sent - Duration::from_secs(1))];
+    assert_eq!(step(&seen), Step::LookAtUse("LTAIstray".to_owned()));
+    used(&mut seen, "LTAIstray", None);
+    let fence = vec!["sibling".to_owned(), "ingest".to_owned()];
+    assert_eq!(step(&seen), Step::AdoptStray { id: "LTAIstray".to_owned(), fence });
+    let stray = |disabled| vec![retiring("LTAIstray", Why::Stray, ago(Duration::from_secs(1)), disabled)];
+    seen.journal.retiring = stray(None);
+    assert_eq!(step(&seen), Step::Disable("LTAIstray".to_owned()));
+    keys(&mut seen)[1].status = KeyStatus::Inactive;
+    seen.journal.retiring = stray(Some(ago(STRAY_QUIET)));
+    assert_eq!(rest(&seen).reason, Reason::Available);
+    seen.journal.retiring = stray(Some(ago(STRAY_QUIET + Duration::from_secs(1))));
+    seen.uses.clear();
+    assert_eq!(step(&seen), Step::LookAtUse("LTAIstray".to_owned()));
+    used(&mut seen, "LTAIstray", Some(ago(STRAY_QUIET * 2)));
+    assert_eq!(step(&seen), Step::Delete("LTAIstray".to_owned()));
+    used(&mut seen, "LTAIstray", Some(now()));
+    assert_eq!(rest(&seen).reason, Reason::Available, "somebody uses it: it is foreign now");
+    assert!(settle(&seen, now()).retiring.is_empty());
+}
+
+#[test]
+fn a_suspect_in_use_becomes_foreign_and_its_intent_closes() {
+    let mut seen = seen();
+    let sent = ago(MINT_WINDOW + PUBLISH_BOUND + Duration::from_secs(5));
+    keys(&mut seen).push(key("LTAIstray", KeyStatus::Active, sent));
+    seen.journal.intents = vec![intent("lost", sent)];
+    used(&mut seen, "LTAIstray", Some(now()));
+    assert_eq!(rest(&seen).reason, Reason::Available);
+    assert!(settle(&seen, now()).intents.is_empty());
+}
+
+#[test]
+fn keys_known_before_or_made_outside_every_window_are_no_suspects() {
+    let mut seen = seen();
+    let sent = ago(Duration::from_hours(1));
+    let known = Intent { known_ids: vec!["LTAIknown".to_owned()], ..intent("lost", sent) };
+    seen.journal.intents = vec![known];
+    keys(&mut seen).push(key("LTAIknown", KeyStatus::Active, sent));
+    keys(&mut seen).push(key("LTAIearlier", KeyStatus::Active, sent - CLOCK_TOLERANCE - Duration::from_secs(1)));
+    keys(&mut seen).push(key(
+        "LTAIlater",
+        KeyStatus::Active,
+        sent + MINT_WINDOW + CLOCK_TOLERANCE + Duration::from_secs(1),
+    ));
+    assert!(suspects(&seen, &seen.journal).is_empty());
+    assert!(settle(&seen, now()).intents.is_empty(), "closed: the window is over and there is no suspect");
+    seen.journal.intents = vec![intent("open", ago(MINT_WINDOW))];
+    assert_eq!(settle(&seen, now()).intents.len(), 1, "a list read this soon may lack the key");
+}
+
+#[test]
+fn two_slots_make_room_in_order_and_never_by_a_foreign_key() {
+    let mut seen = seen();
+    seen.secret = SecretSeen::Absent;
+    keys(&mut seen).push(key("LTAIforeign", KeyStatus::Active, ago(OVERLAP)));
+    assert_eq!(step(&seen), Step::LookAtUse(ID.to_owned()));
+    used(&mut seen, ID, Some(ago(Duration::from_hours(1))));
+    assert_eq!(rest(&seen).reason, Reason::NoFreeSlot);
+    used(&mut seen, ID, None);
+    assert_eq!(step(&seen), Step::Disable(ID.to_owned()));
+    keys(&mut seen)[0].status = KeyStatus::Inactive;
+    assert_eq!(step(&seen), Step::Delete(ID.to_owned()));
+    // A key in quarantine gives way first.
+    keys(&mut seen)[1] = key("LTAIold", KeyStatus::Inactive, ago(OVERLAP * 3));
+    seen.journal.retiring = vec![retiring("LTAIold", Why::Replaced, ago(OVERLAP), Some(now()))];
+    assert_eq!(step(&seen), Step::Delete("LTAIold".to_owned()));
+    // Both foreign.
+    let mut seen = fresh();
+    *keys(&mut seen) = vec![key("LTAIa", KeyStatus::Inactive, now()), key("LTAIb", KeyStatus::Active, now())];
+    assert_eq!(rest(&seen).reason, Reason::NoFreeSlot);
+}
+
+#[test]
+fn open_intents_do_not_stop_a_mint_until_there_are_four() {
+    let mut seen = fresh();
+    seen.journal.intents = (0..3).map(|n| intent(&format!("i{n}"), now())).collect();
+    assert_eq!(step(&seen), Step::Mint { replaces: None });
+    seen.journal.intents.push(intent("i3", now()));
+    assert_eq!(rest(&seen).reason, Reason::IntentsFull);
+}
+
+#[test]
+fn state_is_noted_before_it_is_carried_out_and_only_our_own_doing_is_undone() {
+    let mut seen = seen();
+    seen.spec.state = KeyState::Inactive;
+    assert_eq!(step(&seen), Step::RecordState(KeyState::Inactive));
+    seen.journal.state = Some(KeyState::Inactive);
+    assert_eq!(step(&seen), Step::Disable(ID.to_owned()));
+    keys(&mut seen)[0].status = KeyStatus::Inactive;
+    assert_eq!(rest(&seen).reason, Reason::Inactive);
+    seen.spec.state = KeyState::Active;
+    assert_eq!(step(&seen), Step::Enable(ID.to_owned()));
+    keys(&mut seen)[0].status = KeyStatus::Active;
+    assert_eq!(step(&seen), Step::RecordState(KeyState::Active));
+    seen.journal.state = Some(KeyState::Active);
+    keys(&mut seen)[0].status = KeyStatus::Inactive;
+    assert_eq!(rest(&seen).reason, Reason::DisabledOutside);
+    let mut lost = seen.clone();
+    lost.secret = SecretSeen::Absent;
+    lost.spec.state = KeyState::Inactive;
+    assert_eq!(rest(&lost).reason, Reason::Inactive, "no key is minted for an object that is to have none in use");
+}
+
+#[test]
+fn deletion_disables_deletes_verifies_and_lets_go() {
+    let mut seen = seen();
+    seen.deleting = true;
+    assert_eq!(step(&seen), Step::Disable(ID.to_owned()));
+    keys(&mut seen)[0].status = KeyStatus::Inactive;
+    assert_eq!(step(&seen), Step::Delete(ID.to_owned()));
+    keys(&mut seen).clear();
+    assert_eq!(step(&seen), Step::RemoveFinalizer);
+    let mut never = fresh();
+    never.deleting = true;
+    never.account = Err(Verdict::new(Reason::AccountNotFound));
+    assert_eq!(step(&never), Step::RemoveFinalizer, "nothing was ever made");
+    let mut unreachable = self::seen();
+    unreachable.deleting = true;
+    unreachable.account = Err(Verdict::new(Reason::AccountNotReady));
+    assert_eq!(rest(&unreachable).reason, Reason::AccountNotReady);
+}
+
+#[test]
+fn deletion_waits_for_the_window_of_a_mint_without_an_answer() {
+    let mut seen = fresh();
+    seen.deleting = true;
+    seen.journal.intents = vec![intent("lost", now())];
+    assert_eq!(rest(&seen).reason, Reason::AwaitingWindow);
+    let sent = ago(MINT_WINDOW + READ_LAG + Duration::from_secs(1));
+    seen.journal.intents = vec![intent("lost", sent)];
+    assert_eq!(step(&seen), Step::RemoveFinalizer, "a list after the window shows no suspect");
+    keys(&mut seen).push(key("LTAIstray", KeyStatus::Active, sent));
+    assert_eq!(rest(&seen).reason, Reason::AwaitingWindow);
+}
+
+#[test]
+fn deletion_policies() {
+    let with = |policy| {
+        let mut seen = seen();
+        seen.deleting = true;
+        seen.spec.deletion_policy = policy;
+        seen
+    };
+    let mut retain = with(KeyDeletionPolicy::Retain);
+    assert_eq!(step(&retain), Step::Release { marks: true });
+    retain.secret = SecretSeen::Foreign;
+    assert_eq!(step(&retain), Step::RemoveFinalizer, "released in an earlier step");
+    let mut retain = with(KeyDeletionPolicy::Retain);
+    retain.namespace_terminating = true;
+    assert_eq!(step(&retain), Step::Disable(ID.to_owned()), "the Secret goes with the namespace");
+    let mut retain = with(KeyDeletionPolicy::Retain);
+    retain.retain_denied = true;
+    keys(&mut retain)[0].status = KeyStatus::Inactive;
+    assert_eq!(step(&retain), Step::Delete(ID.to_owned()), "the tenant denies it");
+    let mut disable = with(KeyDeletionPolicy::Disable);
+    assert_eq!(step(&disable), Step::Disable(ID.to_owned()));
+    keys(&mut disable)[0].status = KeyStatus::Inactive;
+    assert_eq!(step(&disable), Step::Release { marks: false });
+    published(&mut disable).owned = false;
+    assert_eq!(step(&disable), Step::RemoveFinalizer);
+    // A replaced key is never left behind.
+    let mut retain = with(KeyDeletionPolicy::Retain);
+    keys(&mut retain).push(key("LTAIold", KeyStatus::Active, ago(OVERLAP)));
+    retain.journal.retiring = vec![retiring("LTAIold", Why::Replaced, now(), None)];
+    assert_eq!(step(&retain), Step::Disable("LTAIold".to_owned()));
+}
+
+#[test]
+fn a_paused_object_mints_enables_and_rewrites_nothing_but_retires() {
+    let mut seen = seen();
+    seen.paused = true;
+    assert_eq!(rest(&seen).reason, Reason::Available);
+    published(&mut seen).up_to_date = false;
+    assert_eq!(rest(&seen).reason, Reason::Paused);
+    seen.secret = SecretSeen::Absent;
+    assert_eq!(rest(&seen).reason, Reason::Paused);
+    let mut seen = self::seen();
+    seen.paused = true;
+    keys(&mut seen).push(key("LTAIold", KeyStatus::Inactive, ago(OVERLAP)));
+    seen.journal.retiring = vec![retiring("LTAIold", Why::Replaced, ago(OVERLAP), Some(ago(QUARANTINE * 2)))];
+    assert_eq!(step(&seen), Step::Delete("LTAIold".to_owned()));
+}
+
+#[test]
+fn other_peoples_secrets_and_accounts_stop_everything() {
+    let mut seen = seen();
+    seen.secret = SecretSeen::Foreign;
+    assert_eq!(rest(&seen).reason, Reason::SecretConflict);
+    let mut seen = self::seen();
+    published(&mut seen).account_id = Some("2".to_owned());
+    assert_eq!(rest(&seen).reason, Reason::WrongAccount);
+    let mut seen = self::seen();
+    seen.journal.account_id = Some("2".to_owned());
+    assert_eq!(rest(&seen).reason, Reason::WrongAccount);
+    seen.deleting = true;
+    assert_eq!(rest(&seen).reason, Reason::WrongAccount);
+}
+
+#[test]
+fn a_journal_survives_the_status() {
+    let mut seen = seen();
+    seen.journal.intents =
+        vec![Intent { known_ids: vec!["a".to_owned()], replaces: Some("b".to_owned()), ..intent("i", now()) }];
+    seen.journal.retiring = vec![retiring("c", Why::Stray, now(), Some(now()))];
+    seen.journal.missing_time = Some(now());
+    let mut status = crate::api::RamAccessKeyStatus::default();
+    seen.journal.write(&mut status);
+    assert_eq!(Journal::read(&status), seen.journal);
+}

@@ -1,0 +1,527 @@
+//! The chart: what it renders, what it refuses, what it installs, and which rights that gives to whom.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, PostParams};
+use serde_json::{Value, json};
+
+use crate::support::operator::{NAMESPACE, install_chart};
+use crate::support::ram::Options;
+use crate::world::{World, eventually, shared};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/ram-operator")
+}
+
+/// The documents of a YAML text, with every number as a float: `50` and `50.0` are the same to JSON.
+pub fn documents(text: &str) -> Vec<Value> {
+    let mut documents: Vec<Value> = serde_saphyr::from_multiple(text).expect("YAML");
+    documents.retain(|document| !document.is_null());
+    documents.iter_mut().for_each(floats);
+    documents
+}
+
+/// Makes every number a float.
+pub fn floats(value: &mut Value) {
+    match value {
+        Value::Number(number) => *value = json!(number.as_f64()),
+        Value::Array(items) => items.iter_mut().for_each(floats),
+        Value::Object(map) => map.values_mut().for_each(floats),
+        _ => {}
+    }
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+async fn helm(arguments: &[&str]) -> Output {
+    shared().await.cluster.helm().args(arguments).output().expect("helm runs")
+}
+
+async fn helm_ok(arguments: &[&str]) -> String {
+    let output = helm(arguments).await;
+    assert!(output.status.success(), "helm {}: {}", arguments.join(" "), err(&output));
+    out(&output)
+}
+
+async fn kubectl(arguments: &[&str]) -> String {
+    let output = shared().await.cluster.kubectl().args(arguments).output().expect("kubectl runs");
+    assert!(output.status.success(), "kubectl {}: {}", arguments.join(" "), err(&output));
+    out(&output)
+}
+
+async fn template(values: &[&str]) -> Output {
+    let chart = folder();
+    let chart = chart.to_str().expect("a path in UTF-8");
+    let mut arguments = vec!["template", "shard", chart, "--namespace", "elsewhere"];
+    for value in values {
+        arguments.extend(["--set", *value]);
+    }
+    helm(&arguments).await
+}
+
+async fn rendered(values: &[&str]) -> Vec<Value> {
+    let output = template(values).await;
+    assert!(output.status.success(), "{values:?}: {}", err(&output));
+    documents(&out(&output))
+}
+
+fn of_kind<'a>(documents: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    documents.iter().filter(|document| document["kind"] == kind).collect()
+}
+
+fn deployment(documents: &[Value]) -> &Value {
+    let found = of_kind(documents, "Deployment");
+    assert_eq!(found.len(), 1);
+    found[0]
+}
+
+fn container(documents: &[Value]) -> &Value {
+    &deployment(documents)["spec"]["template"]["spec"]["containers"][0]
+}
+
+fn flags(documents: &[Value]) -> Vec<String> {
+    let flags = container(documents)["args"].as_array().expect("args");
+    flags.iter().map(|flag| flag.as_str().expect("a text").to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lint_has_nothing_to_say() {
+    let chart = folder();
+    let output = helm(&["lint", "--strict", chart.to_str().expect("a path in UTF-8")]).await;
+    assert!(output.status.success(), "{}{}", out(&output), err(&output));
+    assert!(!out(&output).contains("[WARNING]"), "{}", out(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_are_rendered() {
+    let usual = rendered(&[]).await;
+    let mut kinds: Vec<&str> = usual.iter().filter_map(|document| document["kind"].as_str()).collect();
+    kinds.sort_unstable();
+    assert_eq!(
+        kinds,
+        [
+            "ClusterRole",
+            "ClusterRole",
+            "ClusterRole",
+            "ClusterRoleBinding",
+            "CustomResourceDefinition",
+            "CustomResourceDefinition",
+            "CustomResourceDefinition",
+            "CustomResourceDefinition",
+            "Deployment",
+            "ServiceAccount",
+        ]
+    );
+    assert_eq!(deployment(&usual)["metadata"]["name"], "shard-ram-operator");
+    assert_eq!(deployment(&usual)["spec"]["replicas"], 1.0);
+    assert_eq!(deployment(&usual)["spec"]["strategy"], json!({"type": "Recreate"}));
+    assert_eq!(flags(&usual), ["run", "--log-format=json", "--log-level=info", "--listen=0.0.0.0:8080"]);
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(container(&usual)["image"], format!("ghcr.io/ram-operator/ram-operator:{version}"), "appVersion");
+
+    let flagged = rendered(&[
+        "log.format=text",
+        "log.level=debug",
+        "allowCustomEndpoints=true",
+        "watchLabelSelector=shard=a",
+        "credentials.namespaces={team-a,team-b}",
+        "extraArgs={--workers=4}",
+    ])
+    .await;
+    assert_eq!(
+        flags(&flagged),
+        [
+            "run",
+            "--log-format=text",
+            "--log-level=debug",
+            "--listen=0.0.0.0:8080",
+            "--credentials-namespace=team-a",
+            "--credentials-namespace=team-b",
+            "--allow-custom-endpoints",
+            "--watch-label-selector=shard=a",
+            "--workers=4",
+        ]
+    );
+
+    let digest = format!("image.digest=sha256:{}", "a".repeat(64));
+    let named = rendered(&["fullnameOverride=ram", "crds.install=false", "image.repository=example.com/ram", &digest]).await;
+    assert_eq!(of_kind(&named, "CustomResourceDefinition").len(), 0);
+    assert_eq!(deployment(&named)["metadata"]["name"], "ram");
+    assert_eq!(container(&named)["image"], format!("example.com/ram@sha256:{}", "a".repeat(64)));
+
+    let account = rendered(&["serviceAccount.create=false", "serviceAccount.name=mine"]).await;
+    assert_eq!(of_kind(&account, "ServiceAccount").len(), 0);
+    assert_eq!(deployment(&account)["spec"]["template"]["spec"]["serviceAccountName"], "mine");
+    assert_eq!(of_kind(&account, "ClusterRoleBinding")[0]["subjects"][0]["name"], "mine");
+
+    let more = rendered(&["metrics.serviceMonitor.enabled=true", "networkPolicy.enabled=true"]).await;
+    for kind in ["Service", "ServiceMonitor", "NetworkPolicy"] {
+        assert_eq!(of_kind(&more, kind).len(), 1, "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rrsa_is_rendered_with_and_without_the_webhook() {
+    let webhook = rendered(&["rrsa.enabled=true", "rrsa.roleName=ram-operator"]).await;
+    assert_eq!(
+        of_kind(&webhook, "ServiceAccount")[0]["metadata"]["annotations"],
+        json!({"pod-identity.alibabacloud.com/role-name": "ram-operator"})
+    );
+    assert_eq!(container(&webhook)["env"].as_array().map(Vec::len), Some(1));
+
+    let own = rendered(&[
+        "rrsa.enabled=true",
+        "rrsa.roleArn=acs:ram::1234567890123456:role/ram-operator",
+        "rrsa.oidcProviderArn=acs:ram::1234567890123456:oidc-provider/ack-rrsa-c1",
+    ])
+    .await;
+    let env = container(&own)["env"].as_array().expect("env");
+    let names: Vec<&str> = env.iter().filter_map(|variable| variable["name"].as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "POD_NAMESPACE",
+            "ALIBABA_CLOUD_ROLE_ARN",
+            "ALIBABA_CLOUD_OIDC_PROVIDER_ARN",
+            "ALIBABA_CLOUD_OIDC_TOKEN_FILE"
+        ]
+    );
+    let volume = &deployment(&own)["spec"]["template"]["spec"]["volumes"][0];
+    let token = &volume["projected"]["sources"][0]["serviceAccountToken"];
+    assert_eq!(token["audience"], "sts.aliyuncs.com");
+    let mounted = container(&own)["volumeMounts"][0]["mountPath"].as_str().expect("a path");
+    let file = env[3]["value"].as_str().expect("a path");
+    assert_eq!(file, format!("{mounted}/{}", token["path"].as_str().expect("a path")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn crds_are_those_of_the_source_tree() {
+    for keep in [true, false] {
+        let rendered = rendered(&[&format!("crds.keep={keep}")]).await;
+        let crds = of_kind(&rendered, "CustomResourceDefinition");
+        assert_eq!(crds.len(), 4);
+        for crd in crds {
+            let plural = crd["spec"]["names"]["plural"].as_str().expect("a plural");
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds").join(format!("{plural}.yaml"));
+            let wanted = documents(&std::fs::read_to_string(file).expect("a CRD"));
+            let mut crd = crd.clone();
+            let metadata = crd["metadata"].as_object_mut().expect("metadata");
+            let annotations = metadata.remove("annotations");
+            assert_eq!(annotations, keep.then(|| json!({"helm.sh/resource-policy": "keep"})), "{plural}");
+            let labels = metadata.remove("labels").expect("labels");
+            assert_eq!(labels["app.kubernetes.io/managed-by"], "Helm", "{plural}");
+            assert!(wanted == [crd], "{plural} differs from crds/{plural}.yaml");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_values_are_refused() {
+    let mut complaints = Vec::new();
+    for (value, says) in [
+        ("nosuch=1", "additional properties 'nosuch' not allowed"),
+        ("image.name=a", "at '/image': additional properties 'name' not allowed"),
+        ("image.pullPolicy=Sometimes", "at '/image/pullPolicy': value must be one of 'Always', 'IfNotPresent', 'Never'"),
+        ("image.repository=", "at '/image/repository': minLength"),
+        ("image.digest=sha256:abc", "at '/image/digest': 'sha256:abc' does not match pattern"),
+        ("image.tag=a/b", "at '/image/tag': 'a/b' does not match pattern"),
+        ("fullnameOverride=A_B", "at '/fullnameOverride': 'A_B' does not match pattern"),
+        ("crds.install=later", "at '/crds/install': got string, want boolean"),
+        ("log.format=xml", "at '/log/format': value must be one of 'json', 'text'"),
+        ("log.level=a b", "at '/log/level': 'a b' does not match pattern"),
+        ("terminationGracePeriodSeconds=30", "at '/terminationGracePeriodSeconds': minimum: got 30, want 90"),
+        ("rrsa.enabled=true", "at '/rrsa/roleName': minLength: got 0, want 1"),
+        ("rrsa.roleArn=acs:ram::1:role/x", "at '/rrsa/oidcProviderArn': minLength: got 0, want 1"),
+        ("rrsa.roleArn=x", "at '/rrsa/roleArn': 'x' does not match pattern"),
+        ("watchLabelSelector=a b", "at '/watchLabelSelector': 'a b' does not match pattern"),
+        ("credentials.namespaces={A_B}", "at '/credentials/namespaces/0': 'A_B' does not match pattern"),
+        ("credentials.accessKeySecret=x", "at '/credentials': additional properties 'accessKeySecret' not allowed"),
+    ] {
+        let output = template(&[value]).await;
+        let said = err(&output);
+        if output.status.success() || !said.contains(says) {
+            complaints.push(format!("{value}\n    should have got: {says}\n    and got: {said}"));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// One test, since a release can do one thing at a time.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_release_is_installed_and_upgraded() {
+    let cluster = &shared().await.cluster;
+    let status = || async {
+        let text = helm_ok(&["status", "ram-operator", "--namespace", NAMESPACE, "--output", "json"]).await;
+        serde_json::from_str::<Value>(&text).expect("JSON")
+    };
+    let uids = || async {
+        kubectl(&["get", "crds", "-l", "app.kubernetes.io/instance=ram-operator", "-o", "jsonpath={.items[*].metadata.uid}"])
+            .await
+    };
+    let level = || async {
+        let path = "jsonpath={.spec.template.spec.containers[0].args}";
+        kubectl(&["get", "deployment", "ram-operator", "--namespace", NAMESPACE, "-o", path]).await
+    };
+    assert_eq!(status().await["info"]["status"], "deployed");
+    let (first, before) = (status().await["version"].as_i64().expect("a revision"), uids().await);
+    assert_eq!(before.split_whitespace().count(), 4, "{before}");
+    assert!(level().await.contains("--log-level=info"));
+
+    let notes = helm_ok(&["get", "notes", "ram-operator", "--namespace", NAMESPACE]).await;
+    for step in [
+        "kubectl -n ram-operator create secret generic alibaba-credentials --from-env-file=credentials.env",
+        "kubectl wait --for=condition=Ready ramaccount/default",
+        "kubectl get ram -A",
+    ] {
+        assert!(notes.contains(step), "{step} is not in:\n{notes}");
+    }
+    applies(&notes).await;
+
+    let upgraded = install_chart(cluster, &["--set", "log.level=debug"]).expect("helm runs");
+    assert!(upgraded.status.success(), "{}", err(&upgraded));
+    assert!(level().await.contains("--log-level=debug"));
+    assert_eq!(status().await["version"].as_i64(), Some(first + 1));
+    assert_eq!(uids().await, before, "an upgrade keeps the CRDs");
+
+    let back = install_chart(cluster, &[]).expect("helm runs");
+    assert!(back.status.success(), "{}", err(&back));
+    assert!(level().await.contains("--log-level=info"));
+    assert_eq!(uids().await, before, "an upgrade keeps the CRDs");
+}
+
+/// The objects that notes show are good as they stand.
+async fn applies(notes: &str) {
+    let shown = notes.lines().skip_while(|line| !line.starts_with("2. ")).skip(1).take_while(|l| !l.starts_with("3. "));
+    let text: Vec<&str> = shown.map(|line| line.strip_prefix("     ").unwrap_or(line)).collect();
+    let text = text.join("\n");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("shown.yaml");
+    std::fs::write(&file, &text).expect("written");
+    let file = file.to_str().expect("a path in UTF-8");
+    let taken = kubectl(&["apply", "--dry-run=server", "-o", "name", "--filename", file]).await;
+    assert_eq!(taken.trim(), "ramaccount.ram-operator.dev/default\nramtenant.ram-operator.dev/default", "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notes_fit_the_source_of_credentials() {
+    let chart = folder();
+    let chart = chart.to_str().expect("a path in UTF-8");
+    let shown = async |values: &[&str]| {
+        let mut arguments = vec!["install", "shard", chart, "--namespace", "elsewhere", "--dry-run=client"];
+        arguments.extend(["--set", "crds.install=false"]);
+        for value in values {
+            arguments.extend(["--set", *value]);
+        }
+        let text = helm_ok(&arguments).await;
+        text.split_once("NOTES:").expect("notes").1.to_owned()
+    };
+    let secret = shown(&["credentials.existingSecret=mine"]).await;
+    assert!(secret.contains("kubectl -n elsewhere create secret generic mine"), "{secret}");
+    assert!(secret.contains("which this release does not install"), "{secret}");
+    applies(&secret).await;
+    let rrsa = shown(&["rrsa.enabled=true", "rrsa.roleName=a"]).await;
+    assert!(rrsa.contains("oidc:sub = system:serviceaccount:elsewhere:shard-ram-operator"), "{rrsa}");
+    assert!(rrsa.contains("source: Rrsa") && rrsa.contains("ack-pod-identity-webhook"), "{rrsa}");
+    assert!(!rrsa.contains("create secret"), "{rrsa}");
+    applies(&rrsa).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pod_passes_the_restricted_standard() {
+    let world = World::bare("chart_pods", Options::default()).await;
+    let ns = format!("{}-restricted", world.name);
+    let enforced = json!({"pod-security.kubernetes.io/enforce": "restricted", "ram-test": world.name});
+    world.namespace(&ns, enforced).await;
+    kubectl(&["create", "serviceaccount", "shard-ram-operator", "--namespace", &ns]).await;
+    let pods: Api<Pod> = Api::namespaced(world.admin.clone(), &ns);
+    let dry = PostParams { dry_run: true, ..PostParams::default() };
+    let pod = |spec: &Value| -> Pod {
+        serde_json::from_value(json!({"metadata": {"name": "pod"}, "spec": spec})).expect("a pod")
+    };
+    for values in [
+        vec![],
+        vec![
+            "rrsa.enabled=true",
+            "rrsa.roleArn=acs:ram::1234567890123456:role/ram-operator",
+            "rrsa.oidcProviderArn=acs:ram::1234567890123456:oidc-provider/ack-rrsa-c1",
+        ],
+    ] {
+        let mut spec = deployment(&rendered(&values).await)["spec"]["template"]["spec"].clone();
+        integers(&mut spec);
+        pods.create(&dry, &pod(&spec)).await.expect("a pod by the restricted standard");
+
+        // The standard is indeed enforced here.
+        spec["containers"][0]["securityContext"] = json!({});
+        match pods.create(&dry, &pod(&spec)).await {
+            Err(kube::Error::Api(status)) => {
+                assert!(status.message.contains("violates PodSecurity \"restricted"), "{}", status.message);
+            }
+            other => panic!("a pod with all capabilities was not refused: {other:?}"),
+        }
+    }
+}
+
+/// Undoes [`floats`] for numbers that are whole.
+fn integers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            if let Some(whole) = number.as_f64().and_then(|float| format!("{float:.0}").parse::<i64>().ok()) {
+                *value = json!(whole);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(integers),
+        Value::Object(map) => map.values_mut().for_each(integers),
+        _ => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_release_comes_and_goes() {
+    let world = World::bare("chart_second", Options::default()).await;
+    let (ns, name) = (world.ns.as_str(), world.name.as_str());
+    let chart = folder();
+    let chart = chart.to_str().expect("a path in UTF-8");
+    let full = format!("fullnameOverride={name}");
+    let selector = format!("watchLabelSelector=ram-test={name}");
+    let set = ["--set", full.as_str(), "--set", "crds.install=false", "--set", selector.as_str()];
+    helm_ok(&[&["install", name, chart, "--namespace", ns], set.as_slice()].concat()).await;
+    let instance = format!("app.kubernetes.io/instance={name}");
+    let here = || async {
+        let everything = "deployments,serviceaccounts,clusterroles,clusterrolebindings,crds";
+        kubectl(&["get", everything, "--namespace", ns, "-l", &instance, "-o", "name"]).await
+    };
+    let mut found: Vec<String> = here().await.lines().map(str::to_owned).collect();
+    found.sort_unstable();
+    let mut wanted = vec![
+        format!("clusterrole.rbac.authorization.k8s.io/{name}"),
+        format!("clusterrole.rbac.authorization.k8s.io/{name}-edit"),
+        format!("clusterrole.rbac.authorization.k8s.io/{name}-view"),
+        format!("clusterrolebinding.rbac.authorization.k8s.io/{name}"),
+        format!("deployment.apps/{name}"),
+        format!("serviceaccount/{name}"),
+    ];
+    wanted.sort_unstable();
+    assert_eq!(found, wanted);
+    let account = format!("system:serviceaccount:{ns}:{name}");
+    allowed(&account, "default", "create", &["secrets"], "yes").await;
+
+    helm_ok(&["uninstall", name, "--namespace", ns, "--wait"]).await;
+    eventually("everything of the release to be gone", || async {
+        let left = here().await;
+        if left.trim().is_empty() { Ok(()) } else { Err(left) }
+    })
+    .await;
+    allowed(&account, "default", "create", &["secrets"], "no").await;
+    let crds = kubectl(&["get", "crds", "-l", "app.kubernetes.io/instance=ram-operator", "-o", "name"]).await;
+    assert_eq!(crds.lines().count(), 4, "the first release keeps its CRDs: {crds}");
+}
+
+/// Waits until `kubectl auth can-i` gives this answer: rights come and go a moment after the objects that give them.
+async fn allowed(who: &str, ns: &str, verb: &str, what: &[&str], wanted: &str) {
+    let question = [&["auth", "can-i", verb], what, &["--as", who, "--namespace", ns]].concat();
+    eventually(&format!("{wanted} to {}", question.join(" ")), || async {
+        let answer = out(&shared().await.cluster.kubectl().args(&question).output().expect("kubectl runs"));
+        if answer.trim() == wanted { Ok(()) } else { Err(answer) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_may_do_what_it_does_and_no_more() {
+    let world = World::bare("chart_rights", Options::default()).await;
+    let who = format!("system:serviceaccount:{NAMESPACE}:ram-operator");
+    let no: [&str; 0] = [];
+    let status = ["--subresource=status"];
+    let token = ["--subresource=token"];
+    let mut rights: Vec<(&str, &str, &[&str], &str)> = Vec::new();
+    for kind in ["ramaccounts", "ramtenants", "ramusers", "ramaccesskeys"] {
+        for verb in ["get", "list", "watch", "patch"] {
+            rights.push((verb, kind, &no, "yes"));
+        }
+        for verb in ["create", "update", "delete", "deletecollection"] {
+            rights.push((verb, kind, &no, "no"));
+        }
+        for verb in ["update", "patch"] {
+            rights.push((verb, kind, &status, "yes"));
+        }
+    }
+    for verb in ["get", "list", "watch", "create", "update"] {
+        rights.push((verb, "secrets", &no, "yes"));
+    }
+    rights.extend::<[(&str, &str, &[&str], &str); 22]>([
+        ("delete", "secrets", &no, "no"),
+        ("deletecollection", "secrets", &no, "no"),
+        ("get", "namespaces", &no, "yes"),
+        ("list", "namespaces", &no, "yes"),
+        ("watch", "namespaces", &no, "yes"),
+        ("create", "namespaces", &no, "no"),
+        ("patch", "namespaces", &no, "no"),
+        ("delete", "namespaces", &no, "no"),
+        ("create", "events.events.k8s.io", &no, "yes"),
+        ("list", "events.events.k8s.io", &no, "no"),
+        ("get", "crd/ramusers.ram-operator.dev", &no, "yes"),
+        ("get", "crd/others.example.com", &no, "no"),
+        ("list", "crd", &no, "no"),
+        ("update", "crd/ramusers.ram-operator.dev", &no, "no"),
+        ("delete", "crd/ramusers.ram-operator.dev", &no, "no"),
+        ("get", "configmaps", &no, "no"),
+        ("list", "pods", &no, "no"),
+        ("create", "pods", &no, "no"),
+        ("create", "serviceaccounts", &token, "no"),
+        ("get", "clusterroles", &no, "no"),
+        ("impersonate", "users", &no, "no"),
+        ("*", "*", &no, "no"),
+    ]);
+    let mut complaints = Vec::new();
+    for (verb, resource, more, wanted) in rights {
+        let output = shared()
+            .await
+            .cluster
+            .kubectl()
+            .args(["auth", "can-i", verb, resource, "--as", &who, "--namespace", &world.ns])
+            .args(more)
+            .output()
+            .expect("kubectl runs");
+        let answer = out(&output);
+        if answer.trim() != wanted {
+            complaints.push(format!("{verb} {resource} {more:?} should be {wanted}: {answer}{}", err(&output)));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_edit_or_view_a_namespace_edit_or_view_its_users_and_keys() {
+    let world = World::bare("chart_people", Options::default()).await;
+    let ns = world.ns.as_str();
+    for role in ["edit", "view"] {
+        let (flag, user) = (format!("--clusterrole={role}"), format!("--user={role}-{ns}"));
+        kubectl(&["create", "rolebinding", role, &flag, &user, "--namespace", ns]).await;
+    }
+    let (editor, viewer) = (format!("edit-{ns}"), format!("view-{ns}"));
+    for kind in ["ramusers.ram-operator.dev", "ramaccesskeys.ram-operator.dev"] {
+        for verb in ["get", "list", "watch"] {
+            allowed(&viewer, ns, verb, &[kind], "yes").await;
+        }
+        for verb in ["get", "list", "watch", "create", "update", "patch", "delete"] {
+            allowed(&editor, ns, verb, &[kind], "yes").await;
+        }
+        allowed(&viewer, ns, "create", &[kind], "no").await;
+        allowed(&editor, ns, "update", &[kind, "--subresource=status"], "no").await;
+        allowed(&editor, "default", "create", &[kind], "no").await;
+    }
+    for kind in ["ramaccounts.ram-operator.dev", "ramtenants.ram-operator.dev"] {
+        for who in [&editor, &viewer] {
+            allowed(who, ns, "get", &[kind], "no").await;
+            allowed(who, ns, "create", &[kind], "no").await;
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Trouble on the wire: one counter over all requests of an operator, to RAM and to the API server alike.
+//!
+//! At a chosen request the process dies: nothing of it gets any further. Either the request has had no effect yet, or it has had its
+//! effect and nobody hears the reply.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use http::{Method, Request, Response};
+use kube::client::{Body, ClientBuilder};
+use ram_operator::run::Clients;
+use tokio::sync::Notify;
+use tower::{Layer, Service};
+
+use crate::support::ram::{Hook, Outcome, Phase};
+
+/// When the process dies, counted over all its requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Before the request has any effect.
+    Before,
+    /// After its effect, before its reply.
+    After,
+}
+
+/// Counts the requests of one operator and ends it at the chosen one.
+pub struct Director {
+    at: usize,
+    moment: Moment,
+    count: AtomicUsize,
+    armed: AtomicBool,
+    reached: AtomicBool,
+    wake: Notify,
+}
+
+impl Director {
+    pub fn new(at: usize, moment: Moment) -> Arc<Self> {
+        Arc::new(Self {
+            at,
+            moment,
+            count: AtomicUsize::new(0),
+            armed: AtomicBool::new(true),
+            reached: AtomicBool::new(false),
+            wake: Notify::new(),
+        })
+    }
+
+    /// Numbers a request; `true` if it is the last one of this process.
+    fn number(&self) -> bool {
+        self.count.fetch_add(1, Ordering::SeqCst) + 1 == self.at
+    }
+
+    fn dead(&self) -> bool {
+        self.reached.load(Ordering::SeqCst)
+    }
+
+    pub fn reached(&self) -> bool {
+        self.dead()
+    }
+
+    fn die(&self) {
+        self.reached.store(true, Ordering::SeqCst);
+        self.wake.notify_waiters();
+    }
+
+    /// From now on requests go through: the dead operator is gone.
+    pub fn disarm(&self) {
+        self.armed.store(false, Ordering::SeqCst);
+    }
+
+    /// Waits until the chosen request came.
+    pub async fn died(&self) {
+        loop {
+            let woken = self.wake.notified();
+            if self.dead() {
+                return;
+            }
+            woken.await;
+        }
+    }
+
+    /// For the emulator: the same counter.
+    pub fn hook(self: &Arc<Self>) -> Hook {
+        let director = Arc::clone(self);
+        Arc::new(move |call, phase| {
+            let director = Arc::clone(&director);
+            Box::pin(async move {
+                if !director.armed.load(Ordering::SeqCst) {
+                    return Outcome::Go;
+                }
+                match phase {
+                    Phase::Before => {
+                        if director.dead() {
+                            std::future::pending::<()>().await;
+                        }
+                        if director.number() {
+                            director.die();
+                            match director.moment {
+                                // The effect never comes about: this call hangs for good.
+                                Moment::Before => std::future::pending::<()>().await,
+                                Moment::After => {}
+                            }
+                        }
+                    }
+                    Phase::After if director.dead() => std::future::pending::<()>().await,
+                    Phase::After => {}
+                }
+                let _ = call;
+                Outcome::Go
+            })
+        })
+    }
+
+    /// Clients whose calls are counted; watches are not, they change nothing.
+    pub fn clients(self: &Arc<Self>, config: &kube::Config) -> Clients {
+        let plain = Clients::new(config).expect("clients");
+        let mut calls = config.clone();
+        calls.default_retry = false;
+        let layer = Counting(Arc::clone(self));
+        let calls = ClientBuilder::try_from(calls).expect("a client").with_layer(&layer).build();
+        Clients { calls, watches: plain.watches }
+    }
+}
+
+#[derive(Clone)]
+struct Counting(Arc<Director>);
+
+impl<S> Layer<S> for Counting {
+    type Service = Counted<S>;
+    fn layer(&self, inner: S) -> Counted<S> {
+        Counted { inner, director: Arc::clone(&self.0) }
+    }
+}
+
+#[derive(Clone)]
+struct Counted<S> {
+    inner: S,
+    director: Arc<Director>,
+}
+
+impl<S, R> Service<Request<Body>> for Counted<S>
+where
+    S: Service<Request<Body>, Response = Response<R>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    R: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let director = Arc::clone(&self.director);
+        // Questions about rights are asked before anything begins.
+        let counted = !request.uri().path().contains("selfsubjectaccessreviews")
+            && !(request.method() == Method::GET
+                && request.uri().query().is_some_and(|query| query.contains("limit=1")));
+        if director.dead() {
+            return Box::pin(std::future::pending());
+        }
+        let last = counted && director.number();
+        if last && director.moment == Moment::Before {
+            director.die();
+            return Box::pin(std::future::pending());
+        }
+        let effect = self.inner.call(request);
+        Box::pin(async move {
+            let reply = effect.await;
+            if last {
+                director.die();
+            }
+            if director.dead() {
+                std::future::pending::<()>().await;
+            }
+            reply
+        })
+    }
+}
