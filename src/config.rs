@@ -47,7 +47,7 @@ pub struct Run {
     pub log_format: LogFormat,
 
     /// error, warn, info, debug or trace.
-    #[arg(long, default_value = "info", env = "RAM_OPERATOR_LOG_LEVEL")]
+    #[arg(long, default_value = "info", env = "RAM_OPERATOR_LOG_LEVEL", value_parser = level)]
     pub log_level: String,
 
     /// Where /healthz, /readyz and /metrics are served.
@@ -108,6 +108,15 @@ pub struct Policy {
     /// Globs of the custom policies that may be attached. May be repeated.
     #[arg(long = "attach-custom", value_name = "GLOB", value_parser = policy_glob)]
     pub attach_custom: Vec<String>,
+}
+
+/// A lone word would be taken for a module, of which there is none by that name, so that nothing would be logged.
+fn level(text: &str) -> Result<String, String> {
+    let lone = text.chars().all(|c| c.is_ascii_alphabetic());
+    if lone && !["error", "warn", "info", "debug", "trace", "off"].contains(&text.to_ascii_lowercase().as_str()) {
+        return Err("must be error, warn, info, debug, trace or a filter such as 'info,ram_operator=debug'".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn namespace(text: &str) -> Result<String, String> {
@@ -177,13 +186,12 @@ pub fn environment() -> Environment {
 pub fn one_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("wrong flags").trim();
-    let detail: Vec<&str> = text
-        .lines()
-        .skip(1)
-        .take_while(|line| !line.starts_with("Usage"))
-        .map(str::trim)
-        .filter(|l| !l.is_empty())
+    // Lists, such as the possible values or the missing arguments, stand on lines of their own.
+    let rest = text.lines().map(str::trim).skip_while(|other| *other != line).skip(1);
+    let detail: Vec<&str> = rest
+        .take_while(|other| !other.starts_with("Usage") && !other.starts_with("tip") && !other.starts_with("For more"))
+        .filter(|other| !other.is_empty())
         .collect();
-    let more = if line.ends_with(':') { format!(" {}", detail.join(" ")) } else { String::new() };
+    let more = if detail.is_empty() { String::new() } else { format!(" {}", detail.join(" ")) };
     format!("{line}{more} (see ram-operator --help)")
 }

@@ -13,7 +13,12 @@ fn main() -> ExitCode {
         Err(error) if error.use_stderr() => return fail(2, &one_line(&error)),
         Err(help) => return print(&help.to_string()),
     };
-    match cli.command.unwrap_or_else(|| Command::Run(Box::new(Run::parse_from(["run"])))) {
+    let command =
+        match cli.command.map_or_else(|| Run::try_parse_from(["run"]).map(|run| Command::Run(Box::new(run))), Ok) {
+            Ok(command) => command,
+            Err(error) => return fail(2, &one_line(&error)),
+        };
+    match command {
         Command::Run(flags) => operate(*flags),
         Command::Crds => match crds() {
             Ok(text) => print(&text),

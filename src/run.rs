@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, ResourceRule, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec, SelfSubjectRulesReview,
+    SelfSubjectRulesReviewSpec,
+};
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, PostParams};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, Config};
@@ -173,6 +176,7 @@ impl Operator {
             settings: self.settings.clone(),
             stopping: stop.clone(),
             wake_all: tokio::sync::watch::Sender::new(0),
+            wake_accounts: tokio::sync::watch::Sender::new(0),
         }
     }
 
@@ -234,7 +238,9 @@ async fn missing(client: &Client, namespace: &str) -> Result<(), String> {
             Err(_) => return Err("the cluster's API does not answer".to_owned()),
         }
     }
-    for right in rights(namespace) {
+    let rules = rules(client, namespace).await?;
+    for right in rights().into_iter().filter(|right| !covered(&rules, right)) {
+        // The list of rules may be incomplete; the question about one right is not.
         if !allowed(client, &right).await? {
             let (verb, resource) = (right.verb.unwrap_or_default(), right.resource.unwrap_or_default());
             let sub = right.subresource.map(|sub| format!("/{sub}")).unwrap_or_default();
@@ -244,7 +250,35 @@ async fn missing(client: &Client, namespace: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn rights(_namespace: &str) -> Vec<ResourceAttributes> {
+/// What this ServiceAccount may do, in one question.
+async fn rules(client: &Client, namespace: &str) -> Result<Vec<ResourceRule>, String> {
+    let review = SelfSubjectRulesReview {
+        spec: SelfSubjectRulesReviewSpec { namespace: Some(namespace.to_owned()) },
+        ..SelfSubjectRulesReview::default()
+    };
+    let answer = Api::<SelfSubjectRulesReview>::all(client.clone()).create(&PostParams::default(), &review).await;
+    let answer = answer.map_err(|_| "the cluster's API does not answer".to_owned())?;
+    Ok(answer.status.map(|status| status.resource_rules).unwrap_or_default())
+}
+
+fn covered(rules: &[ResourceRule], right: &ResourceAttributes) -> bool {
+    let has = |list: Option<&Vec<String>>, word: &str| {
+        list.is_some_and(|list| list.iter().any(|item| item == "*" || item == word))
+    };
+    let resource = match (&right.resource, &right.subresource) {
+        (Some(resource), Some(sub)) => format!("{resource}/{sub}"),
+        (Some(resource), None) => resource.clone(),
+        (None, _) => return false,
+    };
+    rules.iter().any(|rule| {
+        rule.resource_names.as_ref().is_none_or(Vec::is_empty)
+            && has(Some(&rule.verbs), right.verb.as_deref().unwrap_or_default())
+            && has(rule.api_groups.as_ref(), right.group.as_deref().unwrap_or_default())
+            && has(rule.resources.as_ref(), &resource)
+    })
+}
+
+fn rights() -> Vec<ResourceAttributes> {
     let own = |resource: &str, subresource: Option<&str>, verb: &str| ResourceAttributes {
         group: Some(GROUP.to_owned()),
         resource: Some(resource.to_owned()),

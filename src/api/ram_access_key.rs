@@ -20,6 +20,7 @@ use super::common::{Requests, pending, status};
     status = "RamAccessKeyStatus",
     derive = "PartialEq",
     doc = "An AccessKey pair of a RamUser, published in a Secret.",
+    validation = Rule::new("self.metadata.name.size() <= 63").message("`metadata.name` must have at most 63 characters, since it becomes a label's value"),
     selectable = ".status.accessKeyId",
     selectable = ".spec.userRef.name",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
@@ -96,7 +97,7 @@ pub struct SecretOutput {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 32))]
     #[x_kube(
-        validation = ("self.all(k, size(k) <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$'))", "keys of `secret.labels` must be label keys of Kubernetes"),
+        validation = ("self.all(k, size(k) <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))", "keys of `secret.labels` must be label keys of Kubernetes"),
         validation = ("self.all(k, !k.startsWith('ram-operator.dev/') && k != 'app.kubernetes.io/instance' && !k.startsWith('argocd.argoproj.io/'))", "`secret.labels` must not use 'ram-operator.dev/', 'app.kubernetes.io/instance' or 'argocd.argoproj.io/': those make another tool take the Secret for its own")
     )]
     pub labels: Option<BTreeMap<String, LabelValue>>,
@@ -105,7 +106,7 @@ pub struct SecretOutput {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 32))]
     #[x_kube(
-        validation = ("self.all(k, size(k) <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$'))", "keys of `secret.annotations` must be annotation keys of Kubernetes"),
+        validation = ("self.all(k, size(k) <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))", "keys of `secret.annotations` must be annotation keys of Kubernetes"),
         validation = ("self.all(k, !k.startsWith('ram-operator.dev/') && k != 'app.kubernetes.io/instance' && !k.startsWith('argocd.argoproj.io/'))", "`secret.annotations` must not use 'ram-operator.dev/', 'app.kubernetes.io/instance' or 'argocd.argoproj.io/': those make another tool take the Secret for its own")
     )]
     pub annotations: Option<BTreeMap<String, AnnotationValue>>,

@@ -59,6 +59,7 @@ pub struct NamespaceSelector {
     /// Labels that a namespace must have, each with this value.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 16))]
+    #[x_kube(validation = ("self.all(k, size(k) <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))", "keys of `matchLabels` must be label keys of Kubernetes"))]
     pub match_labels: Option<Labels>,
     /// Further requirements, all of which must hold.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,13 +73,19 @@ pub struct NamespaceSelector {
 #[x_kube(validation = ("(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)", "`values` must be given for 'In' and 'NotIn', and only for them"))]
 pub struct Requirement {
     /// The label's key.
-    #[schemars(length(min = 1, max = 317))]
+    #[schemars(
+        length(min = 1, max = 317),
+        regex(pattern = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$")
+    )]
     pub key: String,
     /// How the label is compared with `values`.
     pub operator: SelectorOperator,
     /// The values to compare with.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 32), inner(length(max = 63)))]
+    #[schemars(
+        length(max = 32),
+        inner(length(max = 63), regex(pattern = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"))
+    )]
     pub values: Option<Vec<String>>,
 }
 

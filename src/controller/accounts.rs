@@ -20,6 +20,8 @@ pub struct Account {
     pub client: Client,
     /// Each object is looked at once in this time.
     pub look_interval: Duration,
+    /// Changes when credentials or endpoints do.
+    pub fingerprint: String,
 }
 
 /// Accounts by the name of their RamAccount.
@@ -59,7 +61,7 @@ impl Accounts {
     pub fn put(&self, name: &str, account: Result<Arc<Account>, Verdict>) -> bool {
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let same = match (all.get(name), &account) {
-            (Some(Ok(before)), Ok(after)) => Arc::ptr_eq(before, after) || before.view == after.view,
+            (Some(Ok(before)), Ok(after)) => before.view == after.view && before.fingerprint == after.fingerprint,
             (Some(Err(before)), Err(after)) => before.reason == after.reason,
             _ => false,
         };

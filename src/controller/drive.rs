@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DynamicObject, PartialObjectMeta, Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::runtime::events::{Event, EventType, Recorder};
@@ -23,11 +24,14 @@ use super::error::Error;
 use super::locks::UserLocks;
 use super::status::{self, conditions};
 use super::workers::Workers;
-use crate::api::{self, Request, Requests, Status, annotation};
+use crate::api::{self, RamAccount, Request, Requests, Status, annotation};
 use crate::clock::Clock;
 use crate::lease::Lease;
 use crate::metrics::Metrics;
+use crate::plan::reason::Readiness;
+use crate::plan::timing::LATER;
 use crate::plan::{Next, Reason, Verdict};
+use crate::ram::Class;
 
 /// Steps of one pass; after that the object waits its turn again.
 const MAX_STEPS: usize = 16;
@@ -60,8 +64,10 @@ pub struct Ctx {
     pub settings: Settings,
     /// Cancelled when the process is to end.
     pub stopping: CancellationToken,
-    /// Wakes everything when an account or a tenant changed.
+    /// Wakes users and keys when an account or a tenant changed.
     pub wake_all: tokio::sync::watch::Sender<u64>,
+    /// Wakes accounts: one of them went, or its credentials were refused.
+    pub wake_accounts: tokio::sync::watch::Sender<u64>,
 }
 
 /// Names an object of a kind.
@@ -108,6 +114,10 @@ pub trait Kind:
     fn pass(ctx: &Ctx, key: &ObjectKey, object: Self) -> impl Future<Output = Passed<Self>> + Send;
     /// The object is gone.
     fn forget(_ctx: &Ctx, _key: &ObjectKey) {}
+    /// The CRD itself is being deleted: nothing may be lost by that. Keeps in the cluster what would go with the object.
+    fn keep(_ctx: &Ctx, _key: &ObjectKey, _object: &Self) -> impl Future<Output = Result<(), Error>> + Send {
+        std::future::ready(Ok(()))
+    }
 }
 
 /// How a pass ended.
@@ -182,11 +192,38 @@ async fn once<K: Kind>(ctx: &Ctx, key: &ObjectKey) -> Result<Action, Error> {
         Err(error) => return Ok(retry(ctx, key, &error.into())),
     };
     ctx.echoes.begin(key, object.meta().resource_version.as_deref());
+    if object.meta().deletion_timestamp.is_some() && object.finalizers().iter().any(|name| name == api::FINALIZER) {
+        match crd_terminating::<K>(ctx).await {
+            Ok(false) => {}
+            Ok(true) => return let_go(ctx, key, object).await,
+            Err(error) => return Ok(retry(ctx, key, &error)),
+        }
+    }
     let started = tokio::time::Instant::now();
     let passed = K::pass(ctx, key, object).await;
     let label = passed.outcome.as_ref().map_or_else(Error::label, |_| "ok");
     ctx.metrics.reconciled(K::KIND, label, started.elapsed());
     conclude(ctx, key, passed).await
+}
+
+/// Whether the kind itself is being deleted, which is no order against RAM: it says nothing of this one object.
+async fn crd_terminating<K: Kind>(ctx: &Ctx) -> Result<bool, Error> {
+    let name = format!("{}.{}", K::plural(&()), api::GROUP);
+    let crd = Api::<CustomResourceDefinition>::all(ctx.kube.clone()).get_metadata_opt(&name).await?;
+    Ok(crd.is_none_or(|crd| crd.metadata.deletion_timestamp.is_some()))
+}
+
+/// Lets an object of a terminating kind go: RAM and Secrets stay as they are.
+async fn let_go<K: Kind>(ctx: &Ctx, key: &ObjectKey, mut object: K) -> Result<Action, Error> {
+    warn!(kind = K::KIND, "the CRD is being deleted: RAM and Secrets stay as they are");
+    let outcome = match K::keep(ctx, key, &object).await {
+        Ok(()) => set_finalizer(ctx, key, &mut object, false).await,
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(()) | Err(Error::Gone) => Ok(forget::<K>(ctx, key)),
+        Err(error) => Ok(retry(ctx, key, &error)),
+    }
 }
 
 fn forget<K: Kind>(ctx: &Ctx, key: &ObjectKey) -> Action {
@@ -210,6 +247,9 @@ async fn conclude<K: Kind>(ctx: &Ctx, key: &ObjectKey, passed: Passed<K>) -> Res
     let failures = ctx.echoes.count(key, failed);
     if let Err(error) = &outcome {
         report(error, failures);
+        if K::KIND != RamAccount::KIND && matches!(error, Error::Ram(error) if error.class() == Class::Credentials) {
+            ctx.wake_accounts.send_modify(|n| *n += 1);
+        }
         if matches!(error, Error::Gone) {
             return Ok(forget::<K>(ctx, key));
         }
@@ -219,7 +259,11 @@ async fn conclude<K: Kind>(ctx: &Ctx, key: &ObjectKey, passed: Passed<K>) -> Res
         Err(error) => shown(error, failures, &object),
     };
     let mut wait = match &outcome {
-        Ok(verdict) => verdict.recheck.map_or_else(|| spread(look), |recheck| recheck.min(spread(look))),
+        Ok(verdict) => {
+            // What is not as it should be may heal by a change that nobody tells us of.
+            let usual = if verdict.reason.readiness() == Readiness::Yes { look } else { look.min(LATER) };
+            verdict.recheck.map_or_else(|| spread(usual), |recheck| recheck.min(spread(usual)))
+        }
         Err(error) => jitter(error.wait(failures)),
     };
     let before = status::find(object.status(), "Ready").cloned();
@@ -320,7 +364,7 @@ pub fn paused<K: Resource>(object: &K) -> bool {
 /// An event on the object. Best effort: a terminating namespace refuses it, which is no reason to fail.
 pub async fn announce<K: Kind>(ctx: &Ctx, object: &K, verdict: &Verdict) {
     let type_ = match verdict.reason.readiness() {
-        crate::plan::reason::Readiness::Yes => EventType::Normal,
+        Readiness::Yes => EventType::Normal,
         _ => EventType::Warning,
     };
     note(ctx, object, type_, verdict.reason.name(), verdict.message()).await;
@@ -363,7 +407,7 @@ async fn unreadable<K: Kind>(ctx: &Ctx, key: &ObjectKey, why: &str) -> Result<Ac
         });
         api.patch_status(&key.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
     }
-    Ok(Action::requeue(jitter(crate::plan::timing::LATER)))
+    Ok(Action::requeue(jitter(LATER)))
 }
 
 /// Adds or removes our finalizer by compare-and-swap.

@@ -150,7 +150,10 @@ fn of_ram(error: &ram::Error) -> Verdict {
     match (error.code(), error.denied_action()) {
         (_, Some(action)) => verdict.about(action),
         (Some(code), None) => verdict.about(format!("{} answered {code}", error.action())),
-        (None, None) => verdict,
+        (None, None) => match error.note() {
+            Some(note) => verdict.about(note),
+            None => verdict,
+        },
     }
 }
 

@@ -1,12 +1,14 @@
 //! RamAccount: asks its credentials who they are before anybody uses them.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::api::{Api, ListParams};
+use kube::api::{Api, ApiResource, DynamicObject, ListParams, ObjectMeta};
 use kube::{Client, Resource, ResourceExt};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 
 use super::accounts::Account;
 use super::drive::{Ctx, Kind, ObjectKey, Passed, set_finalizer};
@@ -37,6 +39,7 @@ impl Kind for RamAccount {
     fn forget(ctx: &Ctx, key: &ObjectKey) {
         ctx.settings.budgets.forget(&key.name);
         if ctx.accounts.remove(&key.name) {
+            ctx.wake_accounts.send_modify(|n| *n += 1);
             ctx.wake_all.send_modify(|n| *n += 1);
         }
     }
@@ -112,12 +115,11 @@ async fn judge_account(
         prefix: object.spec.user_name_prefix.clone().unwrap_or_default(),
         default_domain: facts.default_domain.clone(),
     };
-    ctx.settings.budgets.checked(&key.name, &fingerprint);
     let verdict = match object.meta().deletion_timestamp {
         Some(_) => Verdict::new(Reason::InUse).about(dependents).again_in(Duration::from_secs(5)),
         None => Verdict::new(Reason::Available),
     };
-    Ok((Arc::new(Account { view, client, look_interval: look }), verdict))
+    Ok((Arc::new(Account { view, client, look_interval: look, fingerprint }), verdict))
 }
 
 /// What is nice to know; an operator without the right to it works all the same.
@@ -159,13 +161,14 @@ async fn owner_id(ctx: &Ctx, object: &RamAccount, facts: &RamAccountStatus) -> R
 
 /// The name of an older RamAccount that is in charge of the same number.
 async fn older(ctx: &Ctx, object: &RamAccount, account_id: &str) -> Result<Option<String>, Error> {
-    let age = |account: &RamAccount| {
-        (account.meta().creation_timestamp.as_ref().map(|time| time.0), account.uid().unwrap_or_default())
-    };
-    let list = Api::<RamAccount>::all(ctx.kube.clone()).list(&ListParams::default()).await?;
-    let other = list.into_iter().find(|other| {
-        let pinned = other.status.as_ref().and_then(|status| status.account_id.as_deref());
-        other.uid() != object.uid() && pinned == Some(account_id) && age(other) < age(object)
+    // Read field by field: an account that this version cannot read stops nobody else.
+    let age = |meta: &ObjectMeta| (meta.creation_timestamp.as_ref().map(|time| time.0), meta.uid.clone());
+    let api: Api<DynamicObject> = Api::all_with(ctx.kube.clone(), &ApiResource::erase::<RamAccount>(&()));
+    let other = api.list(&ListParams::default()).await?.into_iter().find(|other| {
+        let pinned = other.data.pointer("/status/accountId").and_then(Value::as_str);
+        other.metadata.uid != object.metadata.uid
+            && pinned == Some(account_id)
+            && age(&other.metadata) < age(object.meta())
     });
     Ok(other.map(|other| other.name_any()))
 }
@@ -184,7 +187,7 @@ async fn client(
     let share = u8::try_from(spec.quota_share).unwrap_or(50);
     let fingerprint = format!("{endpoints:?} {:?} {pinned:?} {share} {mark}", spec.credentials);
     if let Ok(account) = ctx.accounts.find(&key.name)
-        && ctx.settings.budgets.is_current(&key.name, &fingerprint)
+        && account.fingerprint == fingerprint
     {
         return Ok((account.client.clone(), fingerprint));
     }
@@ -299,33 +302,18 @@ async fn from_secret(ctx: &Ctx, key: &ObjectKey, reference: &CredentialSecret) -
 
 /// Budgets outlive clients: a new credential of the same account has no tokens of its own.
 #[derive(Debug, Default)]
-pub struct Budgets(std::sync::Mutex<std::collections::HashMap<String, (Arc<Budget>, String)>>);
+pub struct Budgets(Mutex<HashMap<String, Arc<Budget>>>);
 
 impl Budgets {
-    fn with<T>(&self, act: impl FnOnce(&mut std::collections::HashMap<String, (Arc<Budget>, String)>) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Budget>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn of(&self, name: &str, share: u8) -> Arc<Budget> {
-        self.with(|all| {
-            let entry = all.entry(name.to_owned()).or_insert_with(|| (Arc::new(Budget::new(share)), String::new()));
-            Arc::clone(&entry.0)
-        })
-    }
-
-    fn checked(&self, name: &str, fingerprint: &str) {
-        self.with(|all| {
-            if let Some(entry) = all.get_mut(name) {
-                fingerprint.clone_into(&mut entry.1);
-            }
-        });
-    }
-
-    fn is_current(&self, name: &str, fingerprint: &str) -> bool {
-        self.with(|all| all.get(name).is_some_and(|(_, current)| current == fingerprint))
+        Arc::clone(self.lock().entry(name.to_owned()).or_insert_with(|| Arc::new(Budget::new(share))))
     }
 
     fn forget(&self, name: &str) {
-        self.with(|all| all.remove(name));
+        self.lock().remove(name);
     }
 }

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::api::{Api, ListParams};
+use kube::api::{Api, ApiResource, DynamicObject, ListParams};
 use kube::runtime::events::EventType;
 use kube::{Client, Resource, ResourceExt};
 
 use super::accounts::Account;
 use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, paused, set_finalizer};
 use super::error::Error;
-use super::tenancy::{self, Counted, NamespaceView};
-use crate::api::{FINALIZER, InventoryKey, KeyOwner, KeyState, RamAccessKey, RamUser, RamUserStatus};
+use super::tenancy::{self, NamespaceView};
+use crate::api::{
+    FINALIZER, InventoryKey, KeyOwner, KeyState, RamAccessKey, RamAccessKeyStatus, RamUser, RamUserStatus,
+};
 use crate::plan::marker::Marker;
 use crate::plan::names::generated;
 use crate::plan::ram_access_key::{Journal, window_end};
@@ -72,7 +74,12 @@ pub fn user_name(object: &RamUser, prefix: &str) -> String {
 
 fn memory(object: &RamUser) -> Memory {
     let stored = object.status.clone().unwrap_or_default();
-    Memory { account_id: stored.account_id, user_id: stored.user_id, marker_uid: stored.marker_uid }
+    Memory {
+        account_id: stored.account_id,
+        user_id: stored.user_id,
+        marker_uid: stored.marker_uid,
+        create_time: stored.create_time.and_then(|text| text.parse().ok()),
+    }
 }
 
 struct UserPass<'a> {
@@ -153,6 +160,7 @@ impl<'a> UserPass<'a> {
     fn seen(&self) -> Seen {
         Seen {
             deleting: self.deleting(),
+            deletion_time: self.object.meta().deletion_timestamp.as_ref().map(|time| time.0),
             finalizer: self.object.finalizers().iter().any(|name| name == FINALIZER),
             paused: paused(&self.object),
             spec: self.object.spec.clone(),
@@ -176,7 +184,7 @@ impl<'a> UserPass<'a> {
         let account = &self.object.spec.account_ref.name;
         let has = self.memory.user_id.is_some();
         self.tenant =
-            Some(tenancy::grants(self.ctx, account, &self.namespace, &self.object, has, Counted::Users).await?);
+            Some(tenancy::grants(self.ctx, account, &self.namespace, &self.object, has, |limits| limits.users).await?);
         Ok(())
     }
 
@@ -210,21 +218,18 @@ impl<'a> UserPass<'a> {
         if !self.deleting() && self.ram.as_ref().is_none_or(|ram| ram.keys.is_empty()) {
             return Ok(());
         }
-        let params = ListParams::default().fields(&format!("spec.userRef.name={}", self.key.name));
-        let api = Api::<RamAccessKey>::namespaced(self.ctx.kube.clone(), &self.key.namespace);
-        self.key_objects = api.list(&params).await?.iter().map(|object| self.key_object(object)).collect();
+        let found = keys_of(self.ctx, &self.key.namespace, &self.key.name).await?;
+        self.key_objects = found.into_iter().map(|found| self.key_object(found)).collect();
         Ok(())
     }
 
-    fn key_object(&self, object: &RamAccessKey) -> KeyObject {
-        let name = object.name_any();
-        self.ctx.interests.note(ObjectKey::new("RamAccessKey", Some(&self.key.namespace), &name), self.key);
-        let journal = object.status.as_ref().map(Journal::read).unwrap_or_default();
+    fn key_object(&self, found: KeyFound) -> KeyObject {
+        self.ctx.interests.note(ObjectKey::new("RamAccessKey", Some(&self.key.namespace), &found.name), self.key);
         KeyObject {
-            name,
-            deleting: object.meta().deletion_timestamp.is_some(),
-            ids: journal.ids().map(str::to_owned).collect(),
-            open_until: window_end(journal.intents.iter()),
+            deleting: found.deleting,
+            ids: found.journal.ids().map(str::to_owned).collect(),
+            open_until: window_end(found.journal.intents.iter()),
+            name: found.name,
         }
     }
 
@@ -279,6 +284,7 @@ impl<'a> UserPass<'a> {
             account_id: self.account.as_ref().ok().map(|account| account.view.account_id.clone()),
             user_id: Some(created.user_id.clone()),
             marker_uid: self.marker().map(|marker| marker.uid),
+            create_time: created.create_time,
         };
         // A user that was made this moment has nothing: no look is needed to know that.
         let made = ram::User { comments: user.comments.clone().unwrap_or_default(), ..created };
@@ -336,6 +342,39 @@ impl<'a> UserPass<'a> {
         note(ctx, &self.object, EventType::Normal, "Removed", message).await;
         set_finalizer(ctx, key, &mut self.object, false).await
     }
+}
+
+/// A RamAccessKey of a user.
+pub struct KeyFound {
+    /// Its name.
+    pub name: String,
+    /// It is being deleted.
+    pub deleting: bool,
+    /// Name of its Secret.
+    pub secret: String,
+    /// What its status remembers.
+    pub journal: Journal,
+}
+
+/// The RamAccessKeys of a user. A spec that this version cannot read is no reason to overlook what the status remembers;
+/// a status that it cannot read is one to stop.
+pub async fn keys_of(ctx: &Ctx, namespace: &str, user: &str) -> Result<Vec<KeyFound>, Error> {
+    let kind = ApiResource::erase::<RamAccessKey>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(ctx.kube.clone(), namespace, &kind);
+    let list = api.list(&ListParams::default().fields(&format!("spec.userRef.name={user}"))).await?;
+    let read = |object: DynamicObject| {
+        let status = object.data.get("status").cloned().map(serde_json::from_value::<RamAccessKeyStatus>);
+        let status = status.transpose().map_err(kube::Error::SerdeError)?;
+        let name = object.name_any();
+        let secret = object.data.pointer("/spec/secret/name").and_then(|name| name.as_str());
+        Ok(KeyFound {
+            deleting: object.metadata.deletion_timestamp.is_some(),
+            secret: secret.unwrap_or(&name).to_owned(),
+            journal: status.as_ref().map(Journal::read).unwrap_or_default(),
+            name,
+        })
+    };
+    list.into_iter().map(read).collect()
 }
 
 /// Where the user with `id` is now. Gone is gone only when IMS, or the whole list, agrees.

@@ -2,16 +2,19 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{Api, PartialObjectMeta};
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::controller::{Action, Config, Controller, Error as RunError};
 use kube::runtime::reflector::ObjectRef;
-use kube::runtime::watcher;
+use kube::runtime::watcher::{self, Event};
 use kube::{Client, Resource, ResourceExt};
+use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use super::drive::{Ctx, Kind, ObjectKey, reconcile};
@@ -22,36 +25,58 @@ type Meta<K> = PartialObjectMeta<K>;
 
 /// Runs all controllers until `ctx.stopping`; running passes end first.
 pub async fn run(ctx: Arc<Ctx>, watches: Client) {
-    futures::join!(accounts(&ctx, &watches), tenants(&ctx, &watches), users(&ctx, &watches), keys(&ctx, &watches));
+    futures::join!(
+        accounts(&ctx, &watches),
+        tenants(&ctx, &watches),
+        tenant_changes(&ctx, &watches),
+        users(&ctx, &watches),
+        keys(&ctx, &watches),
+    );
 }
 
 fn accounts(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<> {
-    let secrets: Api<Meta<Secret>> = Api::namespaced(watches.clone(), &ctx.settings.namespace);
-    let waking = Arc::clone(ctx);
-    let controller = base::<RamAccount>(ctx, Api::all(watches.clone())).watches(
-        secrets,
-        watcher::Config::default(),
-        move |secret: Meta<Secret>| wake::<RamAccount>(&waking, "Secret", &secret),
-    );
-    drain(controller, Arc::clone(ctx))
+    let mut controller = base::<RamAccount>(ctx, Api::all(watches.clone()));
+    let own = std::iter::once(&ctx.settings.namespace);
+    for namespace in own.chain(&ctx.settings.credentials_namespaces) {
+        let secrets: Api<Meta<Secret>> = Api::namespaced(watches.clone(), namespace);
+        let waking = Arc::clone(ctx);
+        controller = controller.watches(secrets, watcher::Config::default(), move |secret: Meta<Secret>| {
+            wake::<RamAccount>(&waking, "Secret", &secret)
+        });
+    }
+    let woken = woken(ctx, &ctx.wake_accounts, RamAccount::KIND);
+    drain(controller.reconcile_all_on(woken), Arc::clone(ctx))
 }
 
 fn tenants(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<> {
-    let generations = Generations::default();
-    let waking = Arc::clone(ctx);
-    // A tenant that changed, came or went decides anew what everybody may have.
+    drain(base::<RamTenant>(ctx, Api::all(watches.clone())), Arc::clone(ctx))
+}
+
+/// A tenant that came, went or changed its spec decides anew what everybody may have; one whose status changed does not.
+async fn tenant_changes(ctx: &Arc<Ctx>, watches: &Client) {
+    let mut generations = HashMap::new();
     let tenants: Api<Meta<RamTenant>> = Api::all(watches.clone());
-    let controller = base::<RamTenant>(ctx, Api::all(watches.clone())).watches(
-        tenants,
-        ctx.settings.watched(),
-        move |tenant: Meta<RamTenant>| {
-            if generations.moved(&tenant) {
-                waking.wake_all.send_modify(|n| *n += 1);
+    let events = watcher::watcher(tenants, ctx.settings.watched()).default_backoff();
+    let mut events = pin!(events.take_until(ctx.stopping.cancelled()));
+    while let Some(event) = events.next().await {
+        let moved = match event {
+            Ok(Event::Apply(tenant) | Event::InitApply(tenant)) => {
+                let uid = tenant.meta().uid.clone().unwrap_or_default();
+                let now = (tenant.meta().generation, tenant.meta().deletion_timestamp.is_some());
+                generations.insert(uid, now) != Some(now)
             }
-            None::<ObjectRef<Meta<RamTenant>>>
-        },
-    );
-    drain(controller, Arc::clone(ctx))
+            Ok(Event::Delete(_)) => true,
+            Ok(Event::Init | Event::InitDone) => false,
+            Err(error) => {
+                ctx.metrics.watch_failed(RamTenant::KIND);
+                warn!(%error, "the watch of tenants failed; it is started again");
+                false
+            }
+        };
+        if moved {
+            ctx.wake_all.send_modify(|n| *n += 1);
+        }
+    }
 }
 
 fn users(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<> {
@@ -62,7 +87,8 @@ fn users(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<> {
         ctx.settings.watched(),
         move |key: Meta<RamAccessKey>| wake::<RamUser>(&waking, RamAccessKey::KIND, &key),
     );
-    let controller = with_namespaces(ctx, watches, controller).reconcile_all_on(woken(ctx, RamUser::KIND));
+    let controller =
+        with_namespaces(ctx, watches, controller).reconcile_all_on(woken(ctx, &ctx.wake_all, RamUser::KIND));
     drain(controller, Arc::clone(ctx))
 }
 
@@ -78,7 +104,8 @@ fn keys(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<> {
         .watches(secrets, watcher::Config::default().labels(SECRET_LABEL), move |secret: Meta<Secret>| {
             owner_of(&by_secret, &secret)
         });
-    let controller = with_namespaces(ctx, watches, controller).reconcile_all_on(woken(ctx, RamAccessKey::KIND));
+    let controller =
+        with_namespaces(ctx, watches, controller).reconcile_all_on(woken(ctx, &ctx.wake_all, RamAccessKey::KIND));
     drain(controller, Arc::clone(ctx))
 }
 
@@ -144,9 +171,13 @@ fn owner_of(ctx: &Ctx, secret: &Meta<Secret>) -> Option<ObjectRef<Meta<RamAccess
     Some(reference(&key))
 }
 
-/// Fires when an account or a tenant changed: then every object is asked again.
-fn woken(ctx: &Arc<Ctx>, kind: &'static str) -> impl futures::Stream<Item = ()> + Send + Sync + use<> {
-    let receiver = ctx.wake_all.subscribe();
+/// Fires when `bell` rings: then every object of `kind` is asked again.
+fn woken(
+    ctx: &Arc<Ctx>,
+    bell: &watch::Sender<u64>,
+    kind: &'static str,
+) -> impl futures::Stream<Item = ()> + Send + Sync + use<> {
+    let receiver = bell.subscribe();
     let ctx = Arc::clone(ctx);
     futures::stream::unfold((receiver, ctx), move |(mut receiver, ctx)| async move {
         receiver.changed().await.ok()?;
@@ -175,18 +206,4 @@ fn with_namespaces<K: Kind>(ctx: &Arc<Ctx>, watches: &Client, controller: Contro
         }
         keys.iter().map(reference).collect()
     })
-}
-
-/// Tells a change of a spec from one of a status.
-#[derive(Default)]
-struct Generations(Mutex<HashMap<String, (Option<i64>, bool)>>);
-
-impl Generations {
-    fn moved<K: Resource>(&self, object: &K) -> bool {
-        let meta = object.meta();
-        let uid = meta.uid.clone().unwrap_or_default();
-        let now = (meta.generation, meta.deletion_timestamp.is_some());
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(uid, now) != Some(now)
-    }
 }

@@ -1,16 +1,16 @@
 //! Reads which tenant a namespace belongs to. Live, since it decides grants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Api, ApiResource, DynamicObject, ListParams, PartialObjectMeta};
+use kube::api::{Api, ApiResource, DynamicObject, ListParams, ObjectMeta};
 use kube::{Resource, ResourceExt};
 
 use super::drive::Ctx;
 use super::error::Error;
-use crate::api::{NamespaceSelector, RamTenant, RamTenantSpec, Requirement, SelectorOperator};
+use crate::api::{Limits, NamespaceSelector, RamTenant, RamTenantSpec, Requirement, SelectorOperator};
 use crate::plan::Verdict;
-use crate::plan::tenant::{Grants, among_oldest, select};
+use crate::plan::tenant::{Counted, Grants, inside, select};
 
 /// A namespace as grants need to know it.
 #[derive(Clone, Debug, Default)]
@@ -23,8 +23,7 @@ pub struct NamespaceView {
 
 /// Reads a namespace.
 pub async fn namespace(ctx: &Ctx, name: &str) -> Result<NamespaceView, Error> {
-    let api: Api<PartialObjectMeta<Namespace>> = Api::all(ctx.kube.clone());
-    let found = Api::<Namespace>::all(api.into_client()).get_metadata_opt(name).await?;
+    let found = Api::<Namespace>::all(ctx.kube.clone()).get_metadata_opt(name).await?;
     Ok(found.map_or_else(NamespaceView::default, |namespace| NamespaceView {
         terminating: namespace.meta().deletion_timestamp.is_some(),
         labels: namespace.metadata.labels.unwrap_or_default(),
@@ -43,15 +42,6 @@ pub async fn tenants(ctx: &Ctx, account: &str) -> Result<Vec<(String, RamTenantS
     Ok(list.into_iter().filter_map(read).collect())
 }
 
-/// Which limit an object counts against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counted {
-    /// RamUsers.
-    Users,
-    /// RamAccessKeys.
-    AccessKeys,
-}
-
 /// What the tenant of `namespace` grants to an object. `has` says that the object has its user or key already.
 pub async fn grants<K>(
     ctx: &Ctx,
@@ -59,7 +49,7 @@ pub async fn grants<K>(
     namespace: &NamespaceView,
     object: &K,
     has: bool,
-    counted: Counted,
+    limit: impl FnOnce(&Limits) -> Option<i32>,
 ) -> Result<Result<Grants, Verdict>, Error>
 where
     K: Resource<DynamicType = ()>,
@@ -69,39 +59,38 @@ where
         Ok((_, spec)) => spec,
         Err(verdict) => return Ok(Err(verdict)),
     };
-    let limit = match counted {
-        Counted::Users => tenant.limits.users,
-        Counted::AccessKeys => tenant.limits.access_keys,
-    };
-    let inside = match limit {
-        Some(limit) if !has => inside(ctx, tenant, object, usize::try_from(limit).unwrap_or_default()).await?,
+    let inside = match limit(&tenant.limits) {
+        Some(limit) if !has => inside_limit(ctx, tenant, object, limit).await?,
         _ => true,
     };
     Ok(Ok(Grants::of(tenant, inside)))
 }
 
-async fn inside<K: Resource<DynamicType = ()>>(
-    ctx: &Ctx,
-    tenant: &RamTenantSpec,
-    object: &K,
-    limit: usize,
-) -> Result<bool, Error> {
+async fn inside_limit<K>(ctx: &Ctx, tenant: &RamTenantSpec, object: &K, limit: i32) -> Result<bool, Error>
+where
+    K: Resource<DynamicType = ()>,
+{
     let all = objects(ctx, tenant, &ApiResource::erase::<K>(&())).await?;
-    Ok(among_oldest(limit, &age(object.meta()), &all))
+    let object = counted(object.meta(), false);
+    Ok(inside(usize::try_from(limit).unwrap_or_default(), &object, &all))
 }
 
-fn age(meta: &kube::api::ObjectMeta) -> (i64, String) {
+fn counted(meta: &ObjectMeta, has: bool) -> Counted {
     let created = meta.creation_timestamp.as_ref().map(|time| time.0.as_second()).unwrap_or_default();
-    (created, meta.uid.clone().unwrap_or_default())
+    Counted { created, uid: meta.uid.clone().unwrap_or_default(), has }
 }
 
-/// Creation and uid of every object of a kind in the tenant's namespaces.
-pub async fn objects(ctx: &Ctx, tenant: &RamTenantSpec, kind: &ApiResource) -> Result<Vec<(i64, String)>, Error> {
-    let names: std::collections::BTreeSet<String> = namespaces(ctx, tenant).await?.into_iter().collect();
+/// Every object of a kind in the tenant's namespaces.
+pub async fn objects(ctx: &Ctx, tenant: &RamTenantSpec, kind: &ApiResource) -> Result<Vec<Counted>, Error> {
+    let names: BTreeSet<String> = namespaces(ctx, tenant).await?.into_iter().collect();
     let api: Api<DynamicObject> = Api::all_with(ctx.kube.clone(), kind);
-    let list = api.list_metadata(&ctx.settings.selected()).await?;
+    let list = api.list(&ctx.settings.selected()).await?;
     let inside = list.into_iter().filter(|o| o.namespace().is_some_and(|namespace| names.contains(&namespace)));
-    Ok(inside.map(|object| age(&object.metadata)).collect())
+    let has = |object: &DynamicObject| {
+        ["/status/userId", "/status/accessKeyId"].iter().any(|path| object.data.pointer(path).is_some())
+    };
+    // A key's status has the user's id from its first intent on, which counts as having one.
+    Ok(inside.map(|object| counted(&object.metadata, has(&object))).collect())
 }
 
 /// Names of the namespaces that a tenant selects.

@@ -100,10 +100,24 @@ fn holds(requirement: &Requirement, labels: &BTreeMap<String, String>) -> bool {
     }
 }
 
-/// Whether the object `(creation, uid)` is among the `limit` oldest of `all`: every pass answers alike, without a lock.
+/// An object that counts against a limit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Counted {
+    /// When it was created, in seconds.
+    pub created: i64,
+    /// Its uid.
+    pub uid: String,
+    /// It has its user or key.
+    pub has: bool,
+}
+
+/// Whether `object` is inside `limit`: those that have their user or key count first, then the oldest of the others fill what is left.
+/// So every pass answers alike, without a lock.
 #[must_use]
-pub fn among_oldest(limit: usize, object: &(i64, String), all: &[(i64, String)]) -> bool {
-    all.iter().filter(|other| *other < object).count() < limit
+pub fn inside(limit: usize, object: &Counted, all: &[Counted]) -> bool {
+    let have = all.iter().filter(|other| other.has && other.uid != object.uid).count();
+    let before = |other: &&Counted| !other.has && (other.created, &other.uid) < (object.created, &object.uid);
+    object.has || have + all.iter().filter(before).count() < limit
 }
 
 #[cfg(test)]
@@ -163,8 +177,12 @@ mod tests {
 
     #[test]
     fn the_oldest_are_inside() {
-        let all: Vec<_> = (0..5).map(|n| (n, format!("uid-{n}"))).collect();
-        let inside = all.iter().filter(|object| among_oldest(3, object, &all)).count();
-        assert_eq!(inside, 3);
+        let mut all: Vec<_> = (0..5).map(|n| Counted { created: n, uid: format!("uid-{n}"), has: false }).collect();
+        let names =
+            |all: &[Counted]| all.iter().filter(|o| inside(3, o, all)).map(|o| o.uid.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&all), ["uid-0", "uid-1", "uid-2"]);
+        // One that has its user stays, and takes its place from an older newcomer.
+        all[4].has = true;
+        assert_eq!(names(&all), ["uid-0", "uid-1", "uid-4"]);
     }
 }

@@ -160,6 +160,12 @@ impl Error {
             }
     }
 
+    /// What is wrong on this side, for an error that RAM had no part in.
+    #[must_use]
+    pub fn note(&self) -> Option<&'static str> {
+        self.0.note
+    }
+
     /// The action that the policy would have to allow (`AccessDeniedDetail.AuthAction`).
     #[must_use]
     pub fn denied_action(&self) -> Option<&str> {

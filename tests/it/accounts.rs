@@ -237,12 +237,9 @@ async fn a_disabled_key_of_the_operator_shows_everywhere_and_heals() {
 async fn credentials_of_another_account_than_asked_for_are_not_used() {
     let world = World::bare("acc_wanted", Options::default()).await;
     let pair = world.ram.access_key();
-    let right = Emulator::start(Options {
-        access_key: Some(pair.clone()),
-        clock: world.clock.clone(),
-        ..Options::default()
-    })
-    .await;
+    let right =
+        Emulator::start(Options { access_key: Some(pair.clone()), clock: world.clock.clone(), ..Options::default() })
+            .await;
     world.credentials(&pair.0, &pair.1).await;
     let wanted = right.account_id();
     world.account(json!({"accountId": wanted})).await;
@@ -384,8 +381,7 @@ async fn credentials_from_other_namespaces_need_the_flag() {
     assert!(message(&refused).contains(&flag), "{}", message(&refused));
     assert!(world.ram.journal().is_empty());
     operator.stop().await;
-    let generous =
-        ram_operator::config::Run { credentials_namespaces: vec![world.ns.clone()], ..world.flags() };
+    let generous = ram_operator::config::Run { credentials_namespaces: vec![world.ns.clone()], ..world.flags() };
     let operator =
         world.operator_with(generous, Environment::default(), |config| Clients::new(&config).expect("clients")).await;
     assert!(!stalled(&world.available("RamAccount", &world.name).await));
@@ -528,9 +524,7 @@ async fn a_role_on_top_of_a_secret() {
     let operator = world.operator().await;
     let denied = world.ready("RamAccount", &world.name, "False", "AccessDenied").await;
     assert!(message(&denied).contains("AssumeRole"), "{}", message(&denied));
-    world
-        .account(json!({"credentials": {"assumeRole": {"roleArn": role_arn, "externalId": "external-1"}}}))
-        .await;
+    world.account(json!({"credentials": {"assumeRole": {"roleArn": role_arn, "externalId": "external-1"}}})).await;
     let account = world.available("RamAccount", &world.name).await;
     let arn = format!("acs:ram::{}:assumed-role/ram-operator-role/ram-operator", world.ram.account_id());
     assert_eq!(account["status"]["callerArn"], json!(arn));
@@ -604,10 +598,7 @@ async fn an_account_in_use_stays_until_its_users_are_gone() {
     let name = world.ram_name("reader");
     assert_eq!(
         world.writes(),
-        [
-            format!("DetachPolicyFromUser {name} System/AliyunOTSReadOnlyAccess"),
-            format!("DeleteUser {name}")
-        ]
+        [format!("DetachPolicyFromUser {name} System/AliyunOTSReadOnlyAccess"), format!("DeleteUser {name}")]
     );
     world.gone("RamAccount", &world.name).await;
     assert!(world.writes().is_empty());

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use k8s_openapi::api::core::v1::Pod;
+use kube::Client;
 use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
 
@@ -121,7 +123,7 @@ async fn values_are_rendered() {
         ]
     );
     assert_eq!(deployment(&usual)["metadata"]["name"], "shard-ram-operator");
-    assert_eq!(deployment(&usual)["spec"]["replicas"], 1.0);
+    assert_eq!(deployment(&usual)["spec"]["replicas"], json!(1.0));
     assert_eq!(deployment(&usual)["spec"]["strategy"], json!({"type": "Recreate"}));
     assert_eq!(flags(&usual), ["run", "--log-format=json", "--log-level=info", "--listen=0.0.0.0:8080"]);
     let version = env!("CARGO_PKG_VERSION");
@@ -152,7 +154,8 @@ async fn values_are_rendered() {
     );
 
     let digest = format!("image.digest=sha256:{}", "a".repeat(64));
-    let named = rendered(&["fullnameOverride=ram", "crds.install=false", "image.repository=example.com/ram", &digest]).await;
+    let values = ["fullnameOverride=ram", "crds.install=false", "image.repository=example.com/ram", &digest];
+    let named = rendered(&values).await;
     assert_eq!(of_kind(&named, "CustomResourceDefinition").len(), 0);
     assert_eq!(deployment(&named)["metadata"]["name"], "ram");
     assert_eq!(container(&named)["image"], format!("example.com/ram@sha256:{}", "a".repeat(64)));
@@ -187,12 +190,7 @@ async fn rrsa_is_rendered_with_and_without_the_webhook() {
     let names: Vec<&str> = env.iter().filter_map(|variable| variable["name"].as_str()).collect();
     assert_eq!(
         names,
-        [
-            "POD_NAMESPACE",
-            "ALIBABA_CLOUD_ROLE_ARN",
-            "ALIBABA_CLOUD_OIDC_PROVIDER_ARN",
-            "ALIBABA_CLOUD_OIDC_TOKEN_FILE"
-        ]
+        ["POD_NAMESPACE", "ALIBABA_CLOUD_ROLE_ARN", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "ALIBABA_CLOUD_OIDC_TOKEN_FILE"]
     );
     let volume = &deployment(&own)["spec"]["template"]["spec"]["volumes"][0];
     let token = &volume["projected"]["sources"][0]["serviceAccountToken"];
@@ -205,8 +203,8 @@ async fn rrsa_is_rendered_with_and_without_the_webhook() {
 #[tokio::test(flavor = "multi_thread")]
 async fn crds_are_those_of_the_source_tree() {
     for keep in [true, false] {
-        let rendered = rendered(&[&format!("crds.keep={keep}")]).await;
-        let crds = of_kind(&rendered, "CustomResourceDefinition");
+        let all = rendered(&[&format!("crds.keep={keep}")]).await;
+        let crds = of_kind(&all, "CustomResourceDefinition");
         assert_eq!(crds.len(), 4);
         for crd in crds {
             let plural = crd["spec"]["names"]["plural"].as_str().expect("a plural");
@@ -229,7 +227,10 @@ async fn wrong_values_are_refused() {
     for (value, says) in [
         ("nosuch=1", "additional properties 'nosuch' not allowed"),
         ("image.name=a", "at '/image': additional properties 'name' not allowed"),
-        ("image.pullPolicy=Sometimes", "at '/image/pullPolicy': value must be one of 'Always', 'IfNotPresent', 'Never'"),
+        (
+            "image.pullPolicy=Sometimes",
+            "at '/image/pullPolicy': value must be one of 'Always', 'IfNotPresent', 'Never'",
+        ),
         ("image.repository=", "at '/image/repository': minLength"),
         ("image.digest=sha256:abc", "at '/image/digest': 'sha256:abc' does not match pattern"),
         ("image.tag=a/b", "at '/image/tag': 'a/b' does not match pattern"),
@@ -263,8 +264,8 @@ async fn the_release_is_installed_and_upgraded() {
         serde_json::from_str::<Value>(&text).expect("JSON")
     };
     let uids = || async {
-        kubectl(&["get", "crds", "-l", "app.kubernetes.io/instance=ram-operator", "-o", "jsonpath={.items[*].metadata.uid}"])
-            .await
+        let path = "jsonpath={.items[*].metadata.uid}";
+        kubectl(&["get", "crds", "-l", "app.kubernetes.io/instance=ram-operator", "-o", path]).await
     };
     let level = || async {
         let path = "jsonpath={.spec.template.spec.containers[0].args}";
@@ -391,8 +392,10 @@ async fn a_second_release_comes_and_goes() {
     let chart = chart.to_str().expect("a path in UTF-8");
     let full = format!("fullnameOverride={name}");
     let selector = format!("watchLabelSelector=ram-test={name}");
-    let set = ["--set", full.as_str(), "--set", "crds.install=false", "--set", selector.as_str()];
-    helm_ok(&[&["install", name, chart, "--namespace", ns], set.as_slice()].concat()).await;
+    let install = ["install", name, chart, "--namespace", ns, "--set", &full, "--set", "crds.install=false"];
+    let mut install = install.to_vec();
+    install.extend(["--set", &selector]);
+    helm_ok(&install).await;
     let instance = format!("app.kubernetes.io/instance={name}");
     let here = || async {
         let everything = "deployments,serviceaccounts,clusterroles,clusterrolebindings,crds";
@@ -411,7 +414,7 @@ async fn a_second_release_comes_and_goes() {
     wanted.sort_unstable();
     assert_eq!(found, wanted);
     let account = format!("system:serviceaccount:{ns}:{name}");
-    allowed(&account, "default", "create", &["secrets"], "yes").await;
+    allowed(&world.admin, &account, "default", ("create", "secrets"), true).await;
 
     helm_ok(&["uninstall", name, "--namespace", ns, "--wait"]).await;
     eventually("everything of the release to be gone", || async {
@@ -419,17 +422,43 @@ async fn a_second_release_comes_and_goes() {
         if left.trim().is_empty() { Ok(()) } else { Err(left) }
     })
     .await;
-    allowed(&account, "default", "create", &["secrets"], "no").await;
+    allowed(&world.admin, &account, "default", ("create", "secrets"), false).await;
     let crds = kubectl(&["get", "crds", "-l", "app.kubernetes.io/instance=ram-operator", "-o", "name"]).await;
     assert_eq!(crds.lines().count(), 4, "the first release keeps its CRDs: {crds}");
 }
 
-/// Waits until `kubectl auth can-i` gives this answer: rights come and go a moment after the objects that give them.
-async fn allowed(who: &str, ns: &str, verb: &str, what: &[&str], wanted: &str) {
-    let question = [&["auth", "can-i", verb], what, &["--as", who, "--namespace", ns]].concat();
-    eventually(&format!("{wanted} to {}", question.join(" ")), || async {
-        let answer = out(&shared().await.cluster.kubectl().args(&question).output().expect("kubectl runs"));
-        if answer.trim() == wanted { Ok(()) } else { Err(answer) }
+/// Whether somebody may do something in a namespace.
+async fn may(admin: &Client, who: &str, ns: &str, right: ResourceAttributes) -> bool {
+    let review = SubjectAccessReview {
+        spec: SubjectAccessReviewSpec {
+            user: Some(who.to_owned()),
+            resource_attributes: Some(ResourceAttributes { namespace: Some(ns.to_owned()), ..right }),
+            ..SubjectAccessReviewSpec::default()
+        },
+        ..SubjectAccessReview::default()
+    };
+    let api: Api<SubjectAccessReview> = Api::all(admin.clone());
+    let answer = api.create(&PostParams::default(), &review).await.expect("an answer");
+    answer.status.is_some_and(|status| status.allowed)
+}
+
+/// A verb on `resource`, `resource.group` or either with `/subresource`.
+fn right(verb: &str, what: &str) -> ResourceAttributes {
+    let (what, subresource) = what.split_once('/').map_or((what, None), |(what, sub)| (what, Some(sub.to_owned())));
+    let (resource, group) = what.split_once('.').unwrap_or((what, ""));
+    ResourceAttributes {
+        verb: Some(verb.to_owned()),
+        group: Some(group.to_owned()),
+        resource: Some(resource.to_owned()),
+        subresource,
+        ..ResourceAttributes::default()
+    }
+}
+
+/// Waits for an answer: rights come and go a moment after the objects that give them.
+async fn allowed(admin: &Client, who: &str, ns: &str, (verb, what): (&str, &str), wanted: bool) {
+    eventually(&format!("{who} to {verb} {what} in {ns}: {wanted}"), || async {
+        if may(admin, who, ns, right(verb, what)).await == wanted { Ok(()) } else { Err("not so") }
     })
     .await;
 }
@@ -438,70 +467,60 @@ async fn allowed(who: &str, ns: &str, verb: &str, what: &[&str], wanted: &str) {
 async fn the_operator_may_do_what_it_does_and_no_more() {
     let world = World::bare("chart_rights", Options::default()).await;
     let who = format!("system:serviceaccount:{NAMESPACE}:ram-operator");
-    let no: [&str; 0] = [];
-    let status = ["--subresource=status"];
-    let token = ["--subresource=token"];
-    let mut rights: Vec<(&str, &str, &[&str], &str)> = Vec::new();
+    let mut wanted = Vec::new();
     for kind in ["ramaccounts", "ramtenants", "ramusers", "ramaccesskeys"] {
-        for verb in ["get", "list", "watch", "patch"] {
-            rights.push((verb, kind, &no, "yes"));
-        }
-        for verb in ["create", "update", "delete", "deletecollection"] {
-            rights.push((verb, kind, &no, "no"));
-        }
-        for verb in ["update", "patch"] {
-            rights.push((verb, kind, &status, "yes"));
-        }
+        let (whole, status) = (format!("{kind}.ram-operator.dev"), format!("{kind}.ram-operator.dev/status"));
+        wanted.extend(["get", "list", "watch", "patch"].map(|verb| (right(verb, &whole), true)));
+        wanted.extend(["create", "update", "delete", "deletecollection"].map(|verb| (right(verb, &whole), false)));
+        wanted.extend(["update", "patch"].map(|verb| (right(verb, &status), true)));
     }
-    for verb in ["get", "list", "watch", "create", "update"] {
-        rights.push((verb, "secrets", &no, "yes"));
+    wanted.extend(["get", "list", "watch", "create", "update"].map(|verb| (right(verb, "secrets"), true)));
+    wanted.extend(["delete", "deletecollection"].map(|verb| (right(verb, "secrets"), false)));
+    wanted.extend(["get", "list", "watch"].map(|verb| (right(verb, "namespaces"), true)));
+    wanted.extend(["create", "update", "patch", "delete"].map(|verb| (right(verb, "namespaces"), false)));
+    wanted.extend(["create", "patch"].map(|verb| (right(verb, "events.events.k8s.io"), true)));
+    wanted.extend(["get", "list", "delete"].map(|verb| (right(verb, "events.events.k8s.io"), false)));
+    let crd = |verb: &str, name: &str| ResourceAttributes {
+        name: Some(name.to_owned()),
+        ..right(verb, "customresourcedefinitions.apiextensions.k8s.io")
+    };
+    wanted.push((crd("get", "ramusers.ram-operator.dev"), true));
+    wanted.push((crd("get", "others.example.com"), false));
+    wanted.extend(["update", "patch", "delete"].map(|verb| (crd(verb, "ramusers.ram-operator.dev"), false)));
+    for (verb, what) in [
+        ("list", "customresourcedefinitions.apiextensions.k8s.io"),
+        ("get", "configmaps"),
+        ("list", "pods"),
+        ("create", "pods"),
+        ("create", "pods/exec"),
+        ("create", "serviceaccounts/token"),
+        ("get", "clusterroles.rbac.authorization.k8s.io"),
+        ("bind", "clusterroles.rbac.authorization.k8s.io"),
+        ("escalate", "clusterroles.rbac.authorization.k8s.io"),
+        ("impersonate", "users"),
+        ("*", "*.*"),
+    ] {
+        wanted.push((right(verb, what), false));
     }
-    rights.extend::<[(&str, &str, &[&str], &str); 22]>([
-        ("delete", "secrets", &no, "no"),
-        ("deletecollection", "secrets", &no, "no"),
-        ("get", "namespaces", &no, "yes"),
-        ("list", "namespaces", &no, "yes"),
-        ("watch", "namespaces", &no, "yes"),
-        ("create", "namespaces", &no, "no"),
-        ("patch", "namespaces", &no, "no"),
-        ("delete", "namespaces", &no, "no"),
-        ("create", "events.events.k8s.io", &no, "yes"),
-        ("list", "events.events.k8s.io", &no, "no"),
-        ("get", "crd/ramusers.ram-operator.dev", &no, "yes"),
-        ("get", "crd/others.example.com", &no, "no"),
-        ("list", "crd", &no, "no"),
-        ("update", "crd/ramusers.ram-operator.dev", &no, "no"),
-        ("delete", "crd/ramusers.ram-operator.dev", &no, "no"),
-        ("get", "configmaps", &no, "no"),
-        ("list", "pods", &no, "no"),
-        ("create", "pods", &no, "no"),
-        ("create", "serviceaccounts", &token, "no"),
-        ("get", "clusterroles", &no, "no"),
-        ("impersonate", "users", &no, "no"),
-        ("*", "*", &no, "no"),
-    ]);
     let mut complaints = Vec::new();
-    for (verb, resource, more, wanted) in rights {
-        let output = shared()
-            .await
-            .cluster
-            .kubectl()
-            .args(["auth", "can-i", verb, resource, "--as", &who, "--namespace", &world.ns])
-            .args(more)
-            .output()
-            .expect("kubectl runs");
-        let answer = out(&output);
-        if answer.trim() != wanted {
-            complaints.push(format!("{verb} {resource} {more:?} should be {wanted}: {answer}{}", err(&output)));
+    for (asked, wanted) in wanted {
+        if may(&world.admin, &who, &world.ns, asked.clone()).await != wanted {
+            complaints.push(format!("should be {wanted}: {asked:?}"));
         }
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    // The same question as people ask it.
+    for (verb, answer) in [("create", "yes"), ("delete", "no")] {
+        let mut kubectl = shared().await.cluster.kubectl();
+        kubectl.args(["auth", "can-i", verb, "secrets", "--as", &who, "--namespace", &world.ns]);
+        assert_eq!(out(&kubectl.output().expect("kubectl runs")).trim(), answer, "{verb}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn those_who_edit_or_view_a_namespace_edit_or_view_its_users_and_keys() {
     let world = World::bare("chart_people", Options::default()).await;
-    let ns = world.ns.as_str();
+    let (admin, ns) = (&world.admin, world.ns.as_str());
     for role in ["edit", "view"] {
         let (flag, user) = (format!("--clusterrole={role}"), format!("--user={role}-{ns}"));
         kubectl(&["create", "rolebinding", role, &flag, &user, "--namespace", ns]).await;
@@ -509,19 +528,26 @@ async fn those_who_edit_or_view_a_namespace_edit_or_view_its_users_and_keys() {
     let (editor, viewer) = (format!("edit-{ns}"), format!("view-{ns}"));
     for kind in ["ramusers.ram-operator.dev", "ramaccesskeys.ram-operator.dev"] {
         for verb in ["get", "list", "watch"] {
-            allowed(&viewer, ns, verb, &[kind], "yes").await;
+            allowed(admin, &viewer, ns, (verb, kind), true).await;
         }
         for verb in ["get", "list", "watch", "create", "update", "patch", "delete"] {
-            allowed(&editor, ns, verb, &[kind], "yes").await;
+            allowed(admin, &editor, ns, (verb, kind), true).await;
         }
-        allowed(&viewer, ns, "create", &[kind], "no").await;
-        allowed(&editor, ns, "update", &[kind, "--subresource=status"], "no").await;
-        allowed(&editor, "default", "create", &[kind], "no").await;
+        let status = format!("{kind}/status");
+        for (who, place, right) in [
+            (&viewer, ns, ("create", kind)),
+            (&viewer, ns, ("delete", kind)),
+            (&editor, ns, ("update", status.as_str())),
+            (&editor, ns, ("patch", status.as_str())),
+            (&editor, "default", ("create", kind)),
+        ] {
+            allowed(admin, who, place, right, false).await;
+        }
     }
     for kind in ["ramaccounts.ram-operator.dev", "ramtenants.ram-operator.dev"] {
         for who in [&editor, &viewer] {
-            allowed(who, ns, "get", &[kind], "no").await;
-            allowed(who, ns, "create", &[kind], "no").await;
+            allowed(admin, who, ns, ("get", kind), false).await;
+            allowed(admin, who, ns, ("create", kind), false).await;
         }
     }
 }

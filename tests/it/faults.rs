@@ -28,6 +28,8 @@ pub enum Moment {
 
 /// Counts the requests of one operator and ends it at the chosen one.
 pub struct Director {
+    /// Requests to the API server count if they are about this namespace.
+    namespace: String,
     at: usize,
     moment: Moment,
     count: AtomicUsize,
@@ -37,8 +39,9 @@ pub struct Director {
 }
 
 impl Director {
-    pub fn new(at: usize, moment: Moment) -> Arc<Self> {
+    pub fn new(namespace: &str, at: usize, moment: Moment) -> Arc<Self> {
         Arc::new(Self {
+            namespace: format!("/namespaces/{namespace}/"),
             at,
             moment,
             count: AtomicUsize::new(0),
@@ -48,9 +51,10 @@ impl Director {
         })
     }
 
-    /// Numbers a request; `true` if it is the last one of this process.
-    fn number(&self) -> bool {
-        self.count.fetch_add(1, Ordering::SeqCst) + 1 == self.at
+    /// Numbers a request; `true` if it is the last one of this process. A read has no effect, so that dying after it is the same as
+    /// dying before it, which is tried too: after the effect only writes are numbered.
+    fn number(&self, writes: bool) -> bool {
+        (writes || self.moment == Moment::Before) && self.count.fetch_add(1, Ordering::SeqCst) + 1 == self.at
     }
 
     fn dead(&self) -> bool {
@@ -96,7 +100,8 @@ impl Director {
                         if director.dead() {
                             std::future::pending::<()>().await;
                         }
-                        if director.number() {
+                        let writes = !call.action.starts_with("Get") && !call.action.starts_with("List");
+                        if director.number(writes) {
                             director.die();
                             match director.moment {
                                 // The effect never comes about: this call hangs for good.
@@ -108,7 +113,6 @@ impl Director {
                     Phase::After if director.dead() => std::future::pending::<()>().await,
                     Phase::After => {}
                 }
-                let _ = call;
                 Outcome::Go
             })
         })
@@ -158,14 +162,14 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let director = Arc::clone(&self.director);
-        // Questions about rights are asked before anything begins.
-        let counted = !request.uri().path().contains("selfsubjectaccessreviews")
-            && !(request.method() == Method::GET
-                && request.uri().query().is_some_and(|query| query.contains("limit=1")));
+        // Counted is what is about users, keys and Secrets; accounts, tenants, rights and events are not part of a mint.
+        let path = request.uri().path();
+        let counted = path.contains(&director.namespace) && !path.contains("events.k8s.io");
+        let writes = request.method() != Method::GET;
         if director.dead() {
             return Box::pin(std::future::pending());
         }
-        let last = counted && director.number();
+        let last = counted && director.number(writes);
         if last && director.moment == Moment::Before {
             director.die();
             return Box::pin(std::future::pending());

@@ -15,6 +15,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accounts;
+mod admission;
+mod binary;
+mod chart;
 mod crash;
 mod emulator;
 mod faults;
@@ -23,4 +27,6 @@ mod imports;
 mod keys;
 mod oracle;
 mod scenarios;
+mod troubles;
+mod users;
 mod world;

@@ -287,6 +287,13 @@ impl World {
         .await;
     }
 
+    /// Asks for a pass by annotation, without waiting; an object that is gone needs none.
+    pub async fn poke(&self, kind: &str, name: &str) {
+        let value = uuid::Uuid::new_v4().to_string();
+        let patch = json!({"metadata": {"annotations": {annotation::RECONCILE: value}}});
+        let _ = self.dynamic(kind, Some(&self.ns)).patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
+    }
+
     pub async fn annotate(&self, kind: &str, name: &str, key: &str, value: &str) {
         let namespaced = !matches!(kind, "RamAccount" | "RamTenant");
         let api = self.dynamic(kind, namespaced.then_some(self.ns.as_str()));

@@ -41,6 +41,18 @@ impl Kind for RamAccessKey {
     fn status_mut(&mut self) -> &mut Option<RamAccessKeyStatus> {
         &mut self.status
     }
+    async fn keep(ctx: &Ctx, key: &ObjectKey, object: &Self) -> Result<(), Error> {
+        let name = object.spec.secret.name.as_deref().unwrap_or(&key.name);
+        let api = Api::<Secret>::namespaced(ctx.kube.clone(), &key.namespace);
+        match api.get_opt(name).await? {
+            Some(stored) if secret::belongs_to(&stored.metadata, &key.name) => {
+                let kept = secret::released(&stored, &key.name, false);
+                api.replace(name, &PostParams::default(), &kept).await?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
     async fn pass(ctx: &Ctx, key: &ObjectKey, object: Self) -> Passed<Self> {
         let mut pass = KeyPass::new(ctx, key, object);
         let outcome = match pass.lock().await {

@@ -1,18 +1,17 @@
 //! What a pass reads. Grants, slots and suspects rest on it, so everything is read live.
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, ListParams};
 use kube::{Resource, ResourceExt};
 
 use super::super::drive::{Kind, ObjectKey};
 use super::super::error::Error;
-use super::super::ram_user::{by_id, user_name};
+use super::super::ram_user::{KeyFound, by_id, keys_of, user_name};
 use super::super::secret;
-use super::super::tenancy::{self, Counted};
+use super::super::tenancy;
 use super::KeyPass;
-use crate::api::{KeyDeletionPolicy, RamAccessKey, RamUser, annotation};
+use crate::api::{KeyDeletionPolicy, RamUser, annotation};
 use crate::plan::marker::Marker;
-use crate::plan::ram_access_key::{InRam, Journal, Ownership, Sibling};
+use crate::plan::ram_access_key::{InRam, Ownership, Sibling};
 use crate::plan::{Reason, Verdict};
 
 impl KeyPass<'_> {
@@ -82,7 +81,8 @@ impl KeyPass<'_> {
         let Some(account) = self.user.as_ref().map(|user| user.spec.account_ref.name.clone()) else { return Ok(()) };
         let has = self.journal.access_key_id.is_some();
         let grants =
-            tenancy::grants(self.ctx, &account, &self.namespace, &self.object, has, Counted::AccessKeys).await?;
+            tenancy::grants(self.ctx, &account, &self.namespace, &self.object, has, |limits| limits.access_keys)
+                .await?;
         self.retain_denied = grants.as_ref().is_ok_and(|grants| grants.retain(true).is_err());
         let retains = self.object.spec.deletion_policy != KeyDeletionPolicy::Delete;
         self.grant = grants.and_then(|grants| grants.retain(retains).and_then(|()| grants.limit()));
@@ -91,23 +91,22 @@ impl KeyPass<'_> {
 
     /// Other keys of the same user. Their Secrets are read too: a sibling may have published and not yet noted it.
     async fn read_siblings(&self) -> Result<Vec<Sibling>, Error> {
-        let params = ListParams::default().fields(&format!("spec.userRef.name={}", self.object.spec.user_ref.name));
-        let list = RamAccessKey::api(self.ctx.kube.clone(), self.key.namespace()).list(&params).await?;
+        let user = &self.object.spec.user_ref.name;
         let mut siblings = Vec::new();
-        for object in list.into_iter().filter(|object| object.name_any() != self.key.name) {
-            let journal = object.status.as_ref().map(Journal::read).unwrap_or_default();
-            let mut ids: Vec<String> = journal.ids().map(str::to_owned).collect();
-            ids.extend(self.published_by(&object).await?);
-            siblings.push(Sibling { name: object.name_any(), ids, intents: journal.intents });
+        for found in keys_of(self.ctx, &self.key.namespace, user).await? {
+            if found.name == self.key.name {
+                continue;
+            }
+            let mut ids: Vec<String> = found.journal.ids().map(str::to_owned).collect();
+            ids.extend(self.published_by(&found).await?);
+            siblings.push(Sibling { name: found.name, ids, intents: found.journal.intents });
         }
         Ok(siblings)
     }
 
-    async fn published_by(&self, sibling: &RamAccessKey) -> Result<Option<String>, Error> {
-        let name = sibling.spec.secret.name.clone().unwrap_or_else(|| sibling.name_any());
-        let api: Api<Secret> = self.secrets();
-        let found = api.get_metadata_opt(&name).await?;
-        let ours = found.filter(|secret| secret::belongs_to(secret.meta(), &sibling.name_any()));
+    async fn published_by(&self, sibling: &KeyFound) -> Result<Option<String>, Error> {
+        let found = self.secrets().get_metadata_opt(&sibling.secret).await?;
+        let ours = found.filter(|secret| secret::belongs_to(secret.meta(), &sibling.name));
         Ok(ours.and_then(|secret| secret.metadata.annotations?.remove(annotation::ACCESS_KEY_ID)))
     }
 

@@ -21,7 +21,7 @@ pub(super) fn next(seen: &Seen, journal: &Journal, now: Timestamp) -> Result<Ste
         return Err(reason(Reason::WrongAccount).about("the key was made there"));
     }
     match seen.ram.as_ref().map(|ram| ram.user) {
-        Some(Ownership::Gone) => return Ok(Step::RemoveFinalizer),
+        Some(Ownership::Gone) => return gone(journal, now),
         Some(Ownership::NotOurs) => return Err(reason(Reason::UserNotOwned)),
         Some(Ownership::Ours) => {}
         None => return Err(reason(Reason::AccountNotReady)),
@@ -35,6 +35,15 @@ pub(super) fn next(seen: &Seen, journal: &Journal, now: Timestamp) -> Result<Ste
         return Ok(step);
     }
     take_away(seen, journal, published.as_deref(), now)
+}
+
+/// With its user a key is gone too; but what was made this shortly before may not show yet.
+fn gone(journal: &Journal, now: Timestamp) -> Result<Step, Verdict> {
+    let asked = journal.intents.iter().map(|intent| intent.time).chain(journal.published_time).max();
+    match asked.map(|time| after(time, READ_LAG)) {
+        Some(sure) if now <= sure => Err(reason(Reason::Deleting).again_at(sure, now)),
+        _ => Ok(Step::RemoveFinalizer),
+    }
 }
 
 /// Nothing was ever written to RAM for this object.

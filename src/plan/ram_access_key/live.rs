@@ -19,7 +19,7 @@ pub(super) fn next(seen: &Seen, journal: &Journal, now: Timestamp) -> Result<Ste
     if let Standing::Unexplained(id) = standing {
         return Ok(Step::Prove(id));
     }
-    if let Some(step) = strays::next(seen, journal, now) {
+    if let Some(step) = strays::next(seen, journal, now).or_else(|| retire::strays(seen, journal, now)) {
         return Ok(step);
     }
     let id = match standing {
@@ -59,7 +59,10 @@ fn usable(seen: &Seen) -> Result<(), Verdict> {
     match seen.ram.as_ref().map(|ram| ram.user) {
         Some(Ownership::Ours) => Ok(()),
         Some(Ownership::NotOurs) => Err(reason(Reason::UserNotOwned)),
-        Some(Ownership::Gone) | None => Err(reason(Reason::UserNotReady).about(&seen.spec.user_ref.name)),
+        // What was made this moment may not show yet.
+        Some(Ownership::Gone) | None => {
+            Err(reason(Reason::UserNotReady).about(&seen.spec.user_ref.name).again_in(SOON))
+        }
     }
 }
 

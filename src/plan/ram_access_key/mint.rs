@@ -50,7 +50,7 @@ fn wants_principal_name(seen: &Seen) -> bool {
 }
 
 /// Cuts short, in this order: the quarantine of a disabled key of ours, the overlap of a replaced one without recent use,
-/// the lost key itself once it shows no use. Never a foreign key.
+/// the lost key itself once it shows no use for as long. Never a foreign key.
 fn make_room(seen: &Seen, journal: &Journal, lost: Option<&str>, now: Timestamp) -> Result<Step, Verdict> {
     let on_their_way = || journal.retiring.iter();
     if let Some(key) = on_their_way().find(|key| seen.is(&key.id, KeyStatus::Inactive)) {
@@ -60,7 +60,8 @@ fn make_room(seen: &Seen, journal: &Journal, lost: Option<&str>, now: Timestamp)
     for id in unwanted.chain(lost) {
         match seen.uses.get(id) {
             None => return Ok(Step::LookAtUse(id.to_owned())),
-            Some(used) if used.time.is_some_and(|time| time > quiet_since(now)) => {}
+            // Reports lag: of a key that was made since then, no use is no sign.
+            Some(used) if used.time.max(seen.key(id).map(|key| key.create_time)) > Some(quiet_since(now)) => {}
             Some(_) if seen.is(id, KeyStatus::Active) => return Ok(Step::Disable(id.to_owned())),
             Some(_) => return Ok(Step::Delete(id.to_owned())),
         }

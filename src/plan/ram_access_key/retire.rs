@@ -12,6 +12,11 @@ pub(super) fn next(seen: &Seen, journal: &Journal, now: Timestamp) -> Option<Ste
     journal.retiring.iter().find_map(|key| step(seen, key, now))
 }
 
+/// Strays go whatever becomes of the published pair: nobody has their secret.
+pub(super) fn strays(seen: &Seen, journal: &Journal, now: Timestamp) -> Option<Step> {
+    journal.retiring.iter().filter(|key| key.why == Why::Stray).find_map(|key| step(seen, key, now))
+}
+
 fn step(seen: &Seen, key: &Retiring, now: Timestamp) -> Option<Step> {
     let active = seen.is(&key.id, KeyStatus::Active);
     match (key.why, active) {

@@ -299,6 +299,19 @@ fn a_stray_waits_for_every_window_is_fenced_disabled_and_deleted() {
 }
 
 #[test]
+fn a_stray_makes_room_for_a_lost_pair() {
+    let mut seen = seen();
+    seen.secret = SecretSeen::Absent;
+    keys(&mut seen).push(key("LTAIstray", KeyStatus::Active, ago(Duration::from_hours(1))));
+    seen.journal.retiring = vec![retiring("LTAIstray", Why::Stray, ago(Duration::from_secs(1)), None)];
+    assert_eq!(step(&seen), Step::Disable("LTAIstray".to_owned()));
+    keys(&mut seen)[1].status = KeyStatus::Inactive;
+    assert_eq!(step(&seen), Step::Delete("LTAIstray".to_owned()));
+    keys(&mut seen).pop();
+    assert_eq!(step(&seen), Step::Mint { replaces: Some(ID.to_owned()) });
+}
+
+#[test]
 fn a_suspect_in_use_becomes_foreign_and_its_intent_closes() {
     let mut seen = seen();
     let sent = ago(MINT_WINDOW + PUBLISH_BOUND + Duration::from_secs(5));
@@ -337,6 +350,8 @@ fn two_slots_make_room_in_order_and_never_by_a_foreign_key() {
     used(&mut seen, ID, Some(ago(Duration::from_hours(1))));
     assert_eq!(rest(&seen).reason, Reason::NoFreeSlot);
     used(&mut seen, ID, None);
+    assert_eq!(rest(&seen).reason, Reason::NoFreeSlot, "it is a day old, so that no use is no sign");
+    keys(&mut seen)[0].create_time = ago(OVERLAP * 2);
     assert_eq!(step(&seen), Step::Disable(ID.to_owned()));
     keys(&mut seen)[0].status = KeyStatus::Inactive;
     assert_eq!(step(&seen), Step::Delete(ID.to_owned()));

@@ -19,19 +19,24 @@ pub(super) fn next(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
     let (Some(ram), Some(marker)) = (&seen.ram, &seen.marker) else {
         return Err(Verdict::new(Reason::AccountNotReady));
     };
-    let Some(user) = &ram.user else { return gone(ram) };
+    let Some(user) = &ram.user else { return gone(seen, ram, now) };
     match ownership(&seen.memory, marker, user) {
         Ownership::Ours | Ownership::MarkerMissing => {}
         // The user we made is gone, or has been taken by somebody else: there is nothing of ours to take away.
-        Ownership::Not(_) => return gone(ram),
+        Ownership::Not(_) => return gone(seen, ram, now),
     }
     if retains(seen) { release(seen, user) } else { delete(seen, ram, now) }
 }
 
-fn gone(ram: &InRam) -> Result<Step, Verdict> {
-    match &ram.renamed_to {
-        Some(name) => Err(Verdict::new(Reason::UserRenamed).about(format!("it is called {name} now"))),
-        None => Ok(Step::RemoveFinalizer),
+/// What was made this shortly before may not show yet; without a remembered id, the finalizer says that it may have been made.
+fn gone(seen: &Seen, ram: &InRam, now: Timestamp) -> Result<Step, Verdict> {
+    if let Some(name) = &ram.renamed_to {
+        return Err(Verdict::new(Reason::UserRenamed).about(format!("it is called {name} now")));
+    }
+    let made = seen.memory.create_time.or(if ram.user.is_none() { seen.deletion_time } else { None });
+    match made.map(|time| time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX)) {
+        Some(sure) if now <= sure => Err(Verdict::new(Reason::Deleting).again_at(sure, now)),
+        _ => Ok(Step::RemoveFinalizer),
     }
 }
 

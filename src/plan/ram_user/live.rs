@@ -4,7 +4,7 @@ use super::super::tenant::Grants;
 use super::super::timing::LATER;
 use super::super::{AccountView, Reason, Verdict};
 use super::{InRam, Ownership, Seen, Step, ownership, policy_attachment, policy_ref};
-use crate::api::{Attachments, PolicyAttachment, UserDeletionPolicy};
+use crate::api::{Attachments, PolicyAttachment, PolicyKind, UserDeletionPolicy};
 use crate::plan::marker::Marker;
 use crate::ram::{NewUser, PolicyRef, User, UserChanges};
 
@@ -91,7 +91,9 @@ fn policies(seen: &Seen, ram: &InRam) -> Result<Step, Verdict> {
         unpaused(seen)?;
         // All of them are asked for before the first is attached: nothing is left half done.
         granted(seen)?.policies(missing.iter().copied())?;
-        return Ok(Step::AttachPolicy(policy_ref(first)));
+        if !full(ram, first) {
+            return Ok(Step::AttachPolicy(policy_ref(first)));
+        }
     }
     let extra = ram.policies.iter().filter(|has| !wanted.iter().any(|w| policy_ref(w).same_as(has)));
     let mut drift = Vec::new();
@@ -99,12 +101,26 @@ fn policies(seen: &Seen, ram: &InRam) -> Result<Step, Verdict> {
         match (seen.spec.attachments, seen.deny_only.get(policy)) {
             (Attachments::Additive, _) => {}
             (Attachments::Report, _) | (Attachments::Exclusive, Some(true)) => drift.push(policy.clone()),
-            (Attachments::Exclusive, _) if seen.paused => return Err(Verdict::new(Reason::Paused)),
             (Attachments::Exclusive, None) => return Ok(Step::LookAtPolicy(policy.clone())),
+            (Attachments::Exclusive, Some(false)) if seen.paused => return Err(Verdict::new(Reason::Paused)),
             (Attachments::Exclusive, Some(false)) => return Ok(Step::DetachPolicy(policy.clone())),
         }
     }
-    Err(rest(seen, &drift))
+    match missing.first() {
+        // Nothing makes room: RAM says so itself.
+        Some(first) => Ok(Step::AttachPolicy(policy_ref(first))),
+        None => Err(rest(seen, &drift)),
+    }
+}
+
+/// RAM's quotas of attachments for each user, as far as they are published: at the quota an unwanted policy goes first.
+fn full(ram: &InRam, policy: &PolicyAttachment) -> bool {
+    let wanted = policy_ref(policy);
+    let quota = match policy.kind {
+        PolicyKind::System => 20,
+        PolicyKind::Custom => 10,
+    };
+    ram.policies.iter().filter(|has| has.kind == wanted.kind).count() >= quota
 }
 
 fn attached(ram: &InRam, policy: &PolicyRef) -> bool {

@@ -47,6 +47,8 @@ pub enum Step {
 pub struct Seen {
     /// The object is being deleted.
     pub deleting: bool,
+    /// Since when.
+    pub deletion_time: Option<Timestamp>,
     /// Our finalizer is on it.
     pub finalizer: bool,
     /// Grants and drift repair are stopped.
@@ -80,6 +82,8 @@ pub struct Memory {
     pub user_id: Option<String>,
     /// The start of the uid in the marker that we wrote last.
     pub marker_uid: Option<String>,
+    /// When the user was made.
+    pub create_time: Option<Timestamp>,
 }
 
 /// What RAM shows of the user.

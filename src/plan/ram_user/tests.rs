@@ -42,10 +42,16 @@ fn seen() -> Seen {
     let spec = serde_json::from_str(r#"{"policies":[{"type":"System","name":"AliyunOTSReadOnlyAccess"}]}"#);
     Seen {
         deleting: false,
+        deletion_time: None,
         finalizer: true,
         paused: false,
         spec: spec.expect("a spec"),
-        memory: Memory { account_id: None, user_id: Some(ID.to_owned()), marker_uid: Some("0a1b2c3d".to_owned()) },
+        memory: Memory {
+            account_id: None,
+            user_id: Some(ID.to_owned()),
+            marker_uid: Some("0a1b2c3d".to_owned()),
+            create_time: None,
+        },
         user_name: "team-a.reader".to_owned(),
         marker: Some(marker()),
         account: Ok(account()),

@@ -1,0 +1,379 @@
+//! The program as a process: flags, output, exit codes, signals, and a life in a real cluster.
+
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
+use kube::api::{Api, DeleteParams, PostParams};
+use ram_operator::api;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::chart::{documents, floats};
+use crate::oracle;
+use crate::support::operator::token;
+use crate::support::ram::Options;
+use crate::world::{World, eventually, shared};
+
+/// A running program. Dropping it kills it.
+struct Program {
+    child: Child,
+    /// Where its output goes, and its kubeconfig is.
+    folder: TempDir,
+}
+
+impl Program {
+    /// Starts it with these arguments and nothing but these variables.
+    fn start(folder: TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let file = |name: &str| File::create(folder.path().join(name)).expect("a file");
+        let child = Command::new(env!("CARGO_BIN_EXE_ram-operator"))
+            .args(arguments)
+            .env_clear()
+            // Without it the home of whoever runs the tests is looked up, and a kubeconfig in it.
+            .env("HOME", folder.path())
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(file("stdout"))
+            .stderr(file("stderr"))
+            .spawn()
+            .expect("the program starts");
+        Self { child, folder }
+    }
+
+    fn stdout(&self) -> String {
+        fs::read_to_string(self.folder.path().join("stdout")).expect("text")
+    }
+
+    fn stderr(&self) -> String {
+        fs::read_to_string(self.folder.path().join("stderr")).expect("text")
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let kill = "kill -s \"$1\" \"$2\"";
+        let sent = Command::new("sh").args(["-c", kill, "kill", name, &pid]).status().expect("sh runs");
+        assert!(sent.success(), "SIG{name} could not be sent");
+    }
+
+    /// Waits for its end.
+    async fn ended(&mut self) -> ExitStatus {
+        eventually("the program to end", || {
+            let status = self.child.try_wait().expect("a child of ours");
+            async move { status.ok_or("it runs") }
+        })
+        .await
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended; there is nothing else to do about an error.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// How a program ended that ends by itself.
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+async fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
+    let mut program = Program::start(tempfile::tempdir().expect("a folder"), arguments, variables);
+    let code = program.ended().await.code();
+    Ended { code, stdout: program.stdout(), stderr: program.stderr() }
+}
+
+/// An address that is free now.
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_flags_get_one_line_and_exit_code_2() {
+    let mut complaints = Vec::new();
+    let flags: &[(&[&str], &str)] = &[
+        (&["--no-such"], "unexpected argument '--no-such' found"),
+        (&["nosuch"], "unrecognized subcommand 'nosuch'"),
+        (&["run", "--workers=0"], "'--workers <WORKERS>': 0 is not in 1..=256"),
+        (&["run", "--workers=257"], "257 is not in 1..=256"),
+        (&["run", "--workers"], "a value is required for '--workers <WORKERS>'"),
+        (&["run", "--listen=nowhere"], "invalid value 'nowhere' for '--listen <ADDRESS:PORT>'"),
+        (&["run", "--log-format=xml"], "invalid value 'xml' for '--log-format <LOG_FORMAT>'"),
+        (&["run", "--log-level=info,ram_operator=loud"], "--log-level: "),
+        (&["run", "--namespace=A_B"], "must be the name of a namespace"),
+        (&["run", "--credentials-namespace=-a"], "must be the name of a namespace"),
+        (&["run", "--watch-label-selector=;"], "must be a label selector such as 'shard=a'"),
+        (&["run", "extra"], "unexpected argument 'extra' found"),
+        (&["crds", "--json"], "unexpected argument '--json' found"),
+        (&["policy", "--account=12"], "must be an account number"),
+        (&["policy", "--user-name-prefix=a/b"], "must have at most 20 letters"),
+        (&["policy", "--attach-system=a/b"], "must be the name of a policy"),
+        (&["policy", "--attach-custom=a b"], "must be the name of a policy"),
+    ];
+    for &(arguments, says) in flags {
+        let ended = run(arguments, &[]).await;
+        complaints.extend(one_line(&arguments.join(" "), &ended, 2, says));
+    }
+    for (variable, value, says) in [
+        ("RAM_OPERATOR_LOG_FORMAT", "xml", "invalid value 'xml' for '--log-format <LOG_FORMAT>'"),
+        ("RAM_OPERATOR_LOG_LEVEL", "info,ram_operator=loud", "--log-level: "),
+        ("POD_NAMESPACE", "A_B", "must be the name of a namespace"),
+    ] {
+        let both: [&[&str]; 2] = [&["run"], &[]];
+        for arguments in both {
+            let ended = run(arguments, &[(variable, value)]).await;
+            let what = format!("{variable}={value} ram-operator {}", arguments.join(" "));
+            complaints.extend(one_line(&what, &ended, 2, says));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// What is wrong with a failure: it must say this, in one line, with this exit code.
+fn one_line(what: &str, ended: &Ended, code: i32, says: &str) -> Option<String> {
+    let stderr = &ended.stderr;
+    let one = stderr.lines().count() == 1 && stderr.starts_with("ram-operator: ") && stderr.contains(says);
+    let silent = ended.stdout.is_empty();
+    (!one || !silent || ended.code != Some(code))
+        .then(|| format!("{what}\n    exit code {:?}, stderr {stderr:?}, stdout {:?}", ended.code, ended.stdout))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn help_and_version_are_no_errors() {
+    let asked: &[(&[&str], &str)] = &[
+        (&["--help"], "Usage: ram-operator"),
+        (&["--version"], env!("CARGO_PKG_VERSION")),
+        (&["run", "--help"], "--watch-label-selector"),
+        (&["crds", "--help"], "custom resource definitions"),
+        (&["policy", "--help"], "--attach-system"),
+    ];
+    for &(arguments, says) in asked {
+        let ended = run(arguments, &[]).await;
+        assert_eq!(ended.code, Some(0), "{arguments:?}");
+        assert!(ended.stdout.contains(says), "{arguments:?}: {}", ended.stdout);
+        assert!(ended.stderr.is_empty(), "{arguments:?}: {}", ended.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn crds_prints_the_crds() {
+    let ended = run(&["crds"], &[]).await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let printed = documents(&ended.stdout);
+    let mut wanted = api::crds().expect("CRDs");
+    wanted.iter_mut().for_each(floats);
+    assert_eq!(printed.len(), 4);
+    assert!(printed == wanted, "what is printed is not what the types give");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn policy_prints_a_ram_policy() {
+    let ended = run(&["policy"], &[]).await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let usual: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!(usual["Version"], "1");
+    for statement in usual["Statement"].as_array().expect("statements") {
+        assert_eq!(statement["Effect"], "Allow");
+        for action in statement["Action"].as_array().expect("actions") {
+            let action = action.as_str().expect("a text");
+            assert!(action.starts_with("ram:") && !action.contains('*'), "{action}");
+        }
+    }
+    assert!(ended.stdout.contains("\"acs:ram:*:*:user/*\""), "{}", ended.stdout);
+
+    let account = "1234567890123456";
+    let narrow = [
+        "policy",
+        "--account=1234567890123456",
+        "--user-name-prefix=k8s.",
+        "--attach-system=AliyunOSS*",
+        "--attach-system=AliyunOTSReadOnlyAccess",
+        "--attach-custom=shared-?",
+    ];
+    let ended = run(&narrow, &[]).await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let narrow: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let attach = narrow["Statement"]
+        .as_array()
+        .expect("statements")
+        .iter()
+        .find(|statement| statement["Action"].to_string().contains("AttachPolicyToUser"))
+        .expect("the right to attach");
+    assert_eq!(
+        attach["Resource"],
+        json!([
+            format!("acs:ram:*:{account}:user/k8s.*"),
+            "acs:ram:*:system:policy/AliyunOSS*",
+            "acs:ram:*:system:policy/AliyunOTSReadOnlyAccess",
+            format!("acs:ram:*:{account}:policy/shared-?"),
+        ])
+    );
+    assert!(!ended.stdout.contains("acs:ram:*:*:"), "{}", ended.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stops_it_from_starting_is_said_in_one_line() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address");
+    let ended = run(&["run", &format!("--listen={address}")], &[]).await;
+    let complaint = one_line("a taken port", &ended, 1, &format!("cannot listen on {address}"));
+    assert_eq!(complaint, None);
+    assert!(ended.stderr.contains("Choose another --listen"), "{}", ended.stderr);
+
+    let places: [&[(&str, &str)]; 2] = [&[], &[("KUBECONFIG", "/nowhere/kubeconfig")]];
+    for variables in places {
+        let ended = run(&["run", "--listen=127.0.0.1:0"], variables).await;
+        assert_eq!(one_line("no cluster", &ended, 1, "no way to a cluster"), None);
+        assert!(ended.stderr.contains("set KUBECONFIG"), "{}", ended.stderr);
+    }
+}
+
+/// A kubeconfig for the shared cluster with this token.
+async fn kubeconfig(token: &str) -> Value {
+    let text = fs::read_to_string(shared().await.cluster.kubeconfig()).expect("a kubeconfig");
+    let mut config: Value = serde_json::from_str(&text).expect("JSON");
+    config["users"][0]["user"] = json!({"token": token});
+    config
+}
+
+/// The program as an operator of a corner.
+struct Operator {
+    program: Program,
+    address: SocketAddr,
+    http: reqwest::Client,
+}
+
+impl Operator {
+    fn start(world: &World, kubeconfig: &Value) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("kubeconfig");
+        fs::write(&file, kubeconfig.to_string()).expect("written");
+        let file = file.to_str().expect("a path in UTF-8").to_owned();
+        let address = free();
+        let (listen, selector) = (format!("--listen={address}"), format!("--watch-label-selector={}", world.label()));
+        let level = "--log-level=debug,ram_operator=trace";
+        let arguments = ["run", &listen, &selector, level, "--allow-custom-endpoints"];
+        let program = Program::start(folder, &arguments, &[("KUBECONFIG", &file)]);
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().expect("a client");
+        Self { program, address, http }
+    }
+
+    async fn get(&self, path: &str) -> Result<(u16, String), String> {
+        let answer = self.http.get(format!("http://{}{path}", self.address)).send().await.map_err(|e| e.to_string())?;
+        let code = answer.status().as_u16();
+        Ok((code, answer.text().await.map_err(|e| e.to_string())?))
+    }
+
+    /// Waits until `/readyz` answers so.
+    async fn readiness(&self, code: u16, says: &str) {
+        eventually(&format!("/readyz to answer {code} {says}"), || async {
+            match self.get("/readyz").await {
+                Ok((seen, text)) if seen == code && text.contains(says) => Ok(()),
+                other => Err(format!("{other:?}\n{}", self.program.stderr())),
+            }
+        })
+        .await;
+    }
+
+    async fn ready(&self) {
+        self.readiness(200, "ok").await;
+    }
+
+    /// Asks it to end, and sees that it ends well and soon.
+    async fn end(mut self, signal: &str) -> String {
+        let began = Instant::now();
+        self.program.signal(signal);
+        let status = self.program.ended().await;
+        assert_eq!(status.code(), Some(0), "{}", self.program.stderr());
+        assert!(began.elapsed() < Duration::from_secs(60), "it took {:?} to end", began.elapsed());
+        let said = self.program.stderr();
+        assert!(said.contains("shutting down"), "{said}");
+        said
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_works_in_a_cluster_until_sigterm() {
+    let world = World::new("binary_run").await;
+    let token = token(&world.admin).await.expect("a token");
+    let operator = Operator::start(&world, &kubeconfig(&token).await);
+    operator.ready().await;
+    assert_eq!(operator.get("/healthz").await, Ok((200, "ok\n".to_owned())));
+    assert_eq!(operator.get("/nothing").await.map(|(code, _)| code), Ok(404));
+
+    world.user("reader", json!({})).await;
+    world.key("ingest", "reader", json!({})).await;
+    world.available("RamAccessKey", "ingest").await;
+    let (_, secret) = world.pair("ingest").await;
+    let (code, metrics) = operator.get("/metrics").await.expect("an answer");
+    assert_eq!(code, 200);
+    for name in ["ram_operator_ram_calls_total", "ram_operator_reconciles_total", "ram_operator_objects"] {
+        assert!(metrics.lines().any(|line| line.starts_with(name)), "{name} is not in:\n{metrics}");
+    }
+
+    let said = operator.end("TERM").await;
+    for line in said.lines() {
+        assert!(serde_json::from_str::<Value>(line).is_ok_and(|line| line.is_object()), "not JSON: {line}");
+    }
+    let mut secrets = world.ram.secrets();
+    secrets.extend([secret, token]);
+    oracle::examine("the program's log", &said, &secrets);
+    oracle::examine("the program's metrics", &metrics, &secrets);
+    world.examine(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigint_ends_it_as_well() {
+    let world = World::bare("binary_int", Options::default()).await;
+    let operator = Operator::start(&world, &kubeconfig(&token(&world.admin).await.expect("a token")).await);
+    operator.ready().await;
+    operator.end("INT").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_that_does_not_answer_is_waited_for() {
+    let world = World::bare("binary_away", Options::default()).await;
+    let mut config = kubeconfig("none").await;
+    config["clusters"][0]["cluster"]["server"] = json!(format!("https://{}", free()));
+    let operator = Operator::start(&world, &config);
+    operator.readiness(503, "not ready: the cluster's API does not answer").await;
+    assert_eq!(operator.get("/healthz").await, Ok((200, "ok\n".to_owned())));
+    operator.end("TERM").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_rights_are_named_and_waited_for() {
+    let world = World::bare("binary_rights", Options::default()).await;
+    let accounts: Api<ServiceAccount> = Api::namespaced(world.admin.clone(), &world.ns);
+    let account = serde_json::from_value(json!({"metadata": {"name": "fresh"}})).expect("a ServiceAccount");
+    accounts.create(&PostParams::default(), &account).await.expect("made");
+    let request = TokenRequest {
+        spec: TokenRequestSpec { expiration_seconds: Some(3600), ..TokenRequestSpec::default() },
+        ..TokenRequest::default()
+    };
+    let answer = accounts.create_token_request("fresh", &PostParams::default(), &request).await.expect("a token");
+    let operator = Operator::start(&world, &kubeconfig(&answer.status.expect("a token").token).await);
+    let says = "not ready: the right to list ramaccounts.ram-operator.dev is missing; the chart's ClusterRole has it";
+    operator.readiness(503, says).await;
+    assert_eq!(operator.get("/healthz").await, Ok((200, "ok\n".to_owned())));
+
+    let binding = serde_json::from_value(json!({
+        "metadata": {"name": world.name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "ram-operator"},
+        "subjects": [{"kind": "ServiceAccount", "name": "fresh", "namespace": world.ns}],
+    }))
+    .expect("a ClusterRoleBinding");
+    let bindings: Api<ClusterRoleBinding> = Api::all(world.admin.clone());
+    bindings.create(&PostParams::default(), &binding).await.expect("made");
+    operator.ready().await;
+    bindings.delete(&world.name, &DeleteParams::default()).await.expect("deleted");
+    let said = operator.end("TERM").await;
+    assert!(said.contains("the right to list ramaccounts.ram-operator.dev is missing"), "{said}");
+}
