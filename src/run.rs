@@ -154,7 +154,9 @@ impl Operator {
         info!("ready");
         let ctx = Arc::new(self.context(stop));
         tokio::select! {
-            () = start::run(ctx, self.clients.watches.clone()) => {}
+            () = start::run(Arc::clone(&ctx), self.clients.watches.clone()) => {}
+            // A controller whose first list never came does not end by itself; nothing is lost by leaving it.
+            () = last_pass(&ctx) => {}
             () = self.keep_checking() => {}
         }
         if stop.is_cancelled() { Ok(()) } else { Err(Error::Ended) }
@@ -168,7 +170,7 @@ impl Operator {
             locks: UserLocks::default(),
             echoes: Echoes::default(),
             interests: Interests::default(),
-            workers: Workers::new(usize::from(self.flags.workers)),
+            workers: Workers::new(self.flags.workers),
             recorder: Recorder::new(self.clients.calls.clone(), reporter),
             metrics: self.metrics.clone(),
             lease: Lease,
@@ -209,6 +211,11 @@ impl Operator {
             self.readiness.set(answer);
         }
     }
+}
+
+async fn last_pass(ctx: &Ctx) {
+    ctx.stopping.cancelled().await;
+    ctx.workers.drained().await;
 }
 
 /// What is missing for the operator to work: CRDs first, then rights.

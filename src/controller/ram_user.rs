@@ -94,9 +94,12 @@ struct UserPass<'a> {
     /// What RAM shows; kept up by our own writes while the user is one that this pass made.
     ram: Option<InRam>,
     made_here: bool,
+    /// RAM showed the user in this pass.
+    witnessed: bool,
     /// RAM was changed by us, or not looked at yet.
     ram_changed: bool,
     key_objects: Vec<KeyObject>,
+    quota_reached: bool,
     deny_only: BTreeMap<PolicyRef, bool>,
 }
 
@@ -116,8 +119,10 @@ impl<'a> UserPass<'a> {
             namespace: NamespaceView::default(),
             ram: None,
             made_here: false,
+            witnessed: false,
             ram_changed: true,
             key_objects: Vec::new(),
+            quota_reached: false,
             deny_only: BTreeMap::new(),
         }
     }
@@ -170,7 +175,9 @@ impl<'a> UserPass<'a> {
             account: self.account.as_ref().map(|account| account.view.clone()).map_err(Clone::clone),
             tenant: self.tenant.clone().unwrap_or_else(|| Err(Verdict::new(Reason::NotATenant))),
             ram: self.ram.clone(),
+            witnessed: self.witnessed,
             key_objects: self.key_objects.clone(),
+            quota_reached: self.quota_reached,
             deny_only: self.deny_only.clone(),
         }
     }
@@ -209,6 +216,7 @@ impl<'a> UserPass<'a> {
         if let Some(id) = known.filter(|id| seen.user.as_ref().is_none_or(|user| user.user_id != *id)) {
             seen.renamed_to = by_id(&client, id).await?;
         }
+        self.witnessed |= seen.user.is_some();
         self.ram = Some(seen);
         Ok(())
     }
@@ -298,6 +306,10 @@ impl<'a> UserPass<'a> {
             Ok(()) => {}
             Err(error) if error.code().is_some_and(|code| code.starts_with("EntityNotExist.Policy")) => {
                 return Err(Verdict::new(Reason::PolicyNotFound).about(policy.to_string()).into());
+            }
+            Err(error) if error.class() == Class::Quota => {
+                self.quota_reached = true;
+                return Ok(());
             }
             Err(error) => return Err(error.into()),
         }
@@ -454,7 +466,11 @@ impl Pass for UserPass<'_> {
                 Ok(())
             }
             Step::AttachPolicy(policy) => self.attach(policy).await,
-            Step::DetachPolicy(policy) => Ok(self.client()?.detach_policy_from_user(&name, &policy).await?),
+            Step::DetachPolicy(policy) => {
+                self.client()?.detach_policy_from_user(&name, &policy).await?;
+                self.quota_reached = false;
+                Ok(())
+            }
             Step::LookAtPolicy(policy) => {
                 let document = self.client()?.policy_document(&policy).await?;
                 self.deny_only.insert(policy, document.is_some_and(|document| only_denies(&document)));

@@ -2,9 +2,13 @@
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+/// Places that only deletions take.
+const RESERVED: u32 = 2;
+
 /// Places for passes.
 #[derive(Debug)]
 pub struct Workers {
+    places: u32,
     ordinary: Semaphore,
     reserved: Semaphore,
 }
@@ -12,8 +16,18 @@ pub struct Workers {
 impl Workers {
     /// `ordinary` places for everything, and two more for deletions.
     #[must_use]
-    pub fn new(ordinary: usize) -> Self {
-        Self { ordinary: Semaphore::new(ordinary), reserved: Semaphore::new(2) }
+    pub fn new(ordinary: u16) -> Self {
+        let places = u32::from(ordinary);
+        Self { places, ordinary: Semaphore::new(usize::from(ordinary)), reserved: Semaphore::new(RESERVED as usize) }
+    }
+
+    /// Waits until every running pass has ended; none begins afterwards.
+    pub async fn drained(&self) {
+        let ordinary = self.ordinary.acquire_many(self.places).await;
+        let reserved = self.reserved.acquire_many(RESERVED).await;
+        for permits in [ordinary, reserved].into_iter().flatten() {
+            permits.forget();
+        }
     }
 
     /// Waits for a place.

@@ -292,7 +292,7 @@ async fn the_release_is_installed_and_upgraded() {
     assert_eq!(status().await["version"].as_i64(), Some(first + 1));
     assert_eq!(uids().await, before, "an upgrade keeps the CRDs");
 
-    let back = install_chart(cluster, &[]).expect("helm runs");
+    let back = install_chart(cluster, &["--reset-values"]).expect("helm runs");
     assert!(back.status.success(), "{}", err(&back));
     assert!(level().await.contains("--log-level=info"));
     assert_eq!(uids().await, before, "an upgrade keeps the CRDs");

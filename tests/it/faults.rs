@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use http::{Method, Request, Response};
 use kube::client::{Body, ClientBuilder};
 use ram_operator::run::Clients;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tower::{Layer, Service};
 
 use crate::support::ram::{Hook, Outcome, Phase};
@@ -185,5 +185,63 @@ where
             }
             reply
         })
+    }
+}
+
+/// Holds the first request of a kind to the API server until it is let go.
+pub struct Gate {
+    method: &'static str,
+    path: &'static str,
+    /// A request with this in its query is let through.
+    but: &'static str,
+    first: AtomicBool,
+    came: Semaphore,
+    go: Semaphore,
+}
+
+impl Gate {
+    pub fn new(method: &'static str, path: &'static str, but: &'static str) -> Arc<Self> {
+        let first = AtomicBool::new(true);
+        Arc::new(Self { method, path, but, first, came: Semaphore::new(0), go: Semaphore::new(0) })
+    }
+
+    /// Waits until the request came.
+    pub async fn came(&self) {
+        self.came.acquire().await.expect("open").forget();
+    }
+
+    /// Lets it go.
+    pub fn open(&self) {
+        self.go.add_permits(1);
+    }
+
+    fn holds(&self, request: &Request<Body>) -> bool {
+        request.method().as_str() == self.method
+            && request.uri().path().ends_with(self.path)
+            && !request.uri().query().is_some_and(|query| query.contains(self.but))
+            && self.first.swap(false, Ordering::SeqCst)
+    }
+
+    /// Clients whose calls pass this gate.
+    pub fn clients(self: &Arc<Self>, config: &kube::Config) -> Clients {
+        let plain = Clients::new(config).expect("clients");
+        let mut calls = config.clone();
+        calls.default_retry = false;
+        let gate = Arc::clone(self);
+        let hold = tower::filter::AsyncFilterLayer::new(move |request: Request<Body>| {
+            let gate = Arc::clone(&gate);
+            async move {
+                if gate.holds(&request) {
+                    gate.came.add_permits(1);
+                    gate.go.acquire().await.expect("open").forget();
+                }
+                Ok::<_, tower::BoxError>(request)
+            }
+        });
+        let calls = ClientBuilder::try_from(calls).expect("a client");
+        // The filter asks for a service that can be cloned.
+        let buffer = tower::buffer::BufferLayer::new(1024);
+        let calls = calls.with_layer(&buffer).with_layer(&hold).build();
+        Clients { calls, watches: plain.watches }
     }
 }

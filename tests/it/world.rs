@@ -392,11 +392,17 @@ pub fn condition<'a>(object: &'a Value, type_: &str) -> Option<&'a Value> {
 }
 
 /// Waits until `attempt` succeeds; fails with its last word after the deadline.
-pub async fn eventually<T, E: ToString, F: Future<Output = Result<T, E>>>(
+pub async fn eventually<T, E: ToString, F: Future<Output = Result<T, E>>>(what: &str, attempt: impl FnMut() -> F) -> T {
+    eventually_within(DEADLINE, what, attempt).await
+}
+
+/// As [`eventually`], with a deadline of its own.
+pub async fn eventually_within<T, E: ToString, F: Future<Output = Result<T, E>>>(
+    limit: Duration,
     what: &str,
     mut attempt: impl FnMut() -> F,
 ) -> T {
-    let end = Instant::now() + DEADLINE;
+    let end = Instant::now() + limit;
     loop {
         match attempt().await {
             Ok(value) => return value,

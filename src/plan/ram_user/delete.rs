@@ -35,7 +35,7 @@ fn gone(seen: &Seen, ram: &InRam, now: Timestamp) -> Result<Step, Verdict> {
     }
     let made = seen.memory.create_time.or(if ram.user.is_none() { seen.deletion_time } else { None });
     match made.map(|time| time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX)) {
-        Some(sure) if now <= sure => Err(Verdict::new(Reason::Deleting).again_at(sure, now)),
+        Some(sure) if now <= sure && !seen.witnessed => Err(Verdict::new(Reason::Deleting).again_at(sure, now)),
         _ => Ok(Step::RemoveFinalizer),
     }
 }

@@ -4,7 +4,7 @@ use super::super::tenant::Grants;
 use super::super::timing::LATER;
 use super::super::{AccountView, Reason, Verdict};
 use super::{InRam, Ownership, Seen, Step, ownership, policy_attachment, policy_ref};
-use crate::api::{Attachments, PolicyAttachment, PolicyKind, UserDeletionPolicy};
+use crate::api::{Attachments, PolicyAttachment, UserDeletionPolicy};
 use crate::plan::marker::Marker;
 use crate::ram::{NewUser, PolicyRef, User, UserChanges};
 
@@ -91,7 +91,8 @@ fn policies(seen: &Seen, ram: &InRam) -> Result<Step, Verdict> {
         unpaused(seen)?;
         // All of them are asked for before the first is attached: nothing is left half done.
         granted(seen)?.policies(missing.iter().copied())?;
-        if !full(ram, first) {
+        // At the quota an unwanted policy has to go first.
+        if !seen.quota_reached {
             return Ok(Step::AttachPolicy(policy_ref(first)));
         }
     }
@@ -107,20 +108,11 @@ fn policies(seen: &Seen, ram: &InRam) -> Result<Step, Verdict> {
         }
     }
     match missing.first() {
-        // Nothing makes room: RAM says so itself.
-        Some(first) => Ok(Step::AttachPolicy(policy_ref(first))),
+        Some(first) => {
+            Err(Verdict::new(Reason::QuotaReached).about(format!("policies of the user, for {}", first.name)))
+        }
         None => Err(rest(seen, &drift)),
     }
-}
-
-/// RAM's quotas of attachments for each user, as far as they are published: at the quota an unwanted policy goes first.
-fn full(ram: &InRam, policy: &PolicyAttachment) -> bool {
-    let wanted = policy_ref(policy);
-    let quota = match policy.kind {
-        PolicyKind::System => 20,
-        PolicyKind::Custom => 10,
-    };
-    ram.policies.iter().filter(|has| has.kind == wanted.kind).count() >= quota
 }
 
 fn attached(ram: &InRam, policy: &PolicyRef) -> bool {

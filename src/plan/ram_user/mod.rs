@@ -43,6 +43,7 @@ pub enum Step {
 }
 
 /// Everything one pass knows.
+#[allow(clippy::struct_excessive_bools, reason = "facts of one pass, each read by name")]
 #[derive(Clone, Debug)]
 pub struct Seen {
     /// The object is being deleted.
@@ -67,8 +68,12 @@ pub struct Seen {
     pub tenant: Result<Grants, Verdict>,
     /// What RAM shows; absent when the account cannot be used.
     pub ram: Option<InRam>,
+    /// RAM showed the user before in this pass, so that its absence now is no lag.
+    pub witnessed: bool,
     /// RamAccessKeys of this user in the namespace; read when there are keys, or when deleting.
     pub key_objects: Vec<KeyObject>,
+    /// RAM refused to attach a policy because its quota for this user is used up.
+    pub quota_reached: bool,
     /// Whether policies that somebody else attached only deny, as far as looked at.
     pub deny_only: BTreeMap<PolicyRef, bool>,
 }

@@ -61,7 +61,9 @@ fn seen() -> Seen {
             policies: vec![policy("AliyunOTSReadOnlyAccess")],
             ..InRam::default()
         }),
+        witnessed: false,
         key_objects: Vec::new(),
+        quota_reached: false,
         deny_only: BTreeMap::new(),
     }
 }
@@ -160,6 +162,19 @@ fn added_policies_go_but_a_deny_stays_and_is_reported() {
 }
 
 #[test]
+fn at_the_quota_an_unwanted_policy_makes_room() {
+    let mut seen = seen();
+    ram(&mut seen).policies = vec![policy("AliyunOTSFullAccess")];
+    assert_eq!(step(&seen), Step::AttachPolicy(policy("AliyunOTSReadOnlyAccess")));
+    seen.quota_reached = true;
+    assert_eq!(step(&seen), Step::LookAtPolicy(policy("AliyunOTSFullAccess")));
+    seen.deny_only.insert(policy("AliyunOTSFullAccess"), false);
+    assert_eq!(step(&seen), Step::DetachPolicy(policy("AliyunOTSFullAccess")));
+    ram(&mut seen).policies.clear();
+    assert_eq!(reason(&seen), Reason::QuotaReached, "nothing makes room");
+}
+
+#[test]
 fn a_paused_object_grants_and_repairs_nothing() {
     let mut seen = seen();
     seen.paused = true;
@@ -206,6 +221,10 @@ fn deletion_disarms_waits_and_takes_away_in_order() {
     ram(&mut seen).groups.clear();
     assert_eq!(step(&seen), Step::DeleteUser);
     ram(&mut seen).user = None;
+    assert_eq!(step(&seen), Step::RemoveFinalizer);
+    seen.memory.create_time = Some(Timestamp::UNIX_EPOCH);
+    assert_eq!(reason(&seen), Reason::Deleting, "what was made this moment may not show yet");
+    seen.witnessed = true;
     assert_eq!(step(&seen), Step::RemoveFinalizer);
 }
 
