@@ -9,9 +9,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::missing_panics_doc,
-    clippy::must_use_candidate,
-    clippy::large_futures,
+    clippy::pedantic,
     reason = "shares code with the tests"
 )]
 

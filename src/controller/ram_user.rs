@@ -82,6 +82,7 @@ fn memory(object: &RamUser) -> Memory {
     }
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "facts of one pass, each read by name")]
 struct UserPass<'a> {
     ctx: &'a Ctx,
     key: &'a ObjectKey,

@@ -220,7 +220,7 @@ mod tests {
         // Beyond ASCII every byte of the UTF-8 form is encoded: two, three and four of them.
         for point in ('\u{80}'..='\u{7ff}').chain('\u{fff0}'..='\u{1000f}').chain(['\u{e000}', '\u{10ffff}']) {
             let text = point.to_string();
-            let expected: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let expected: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
             assert_eq!(encode(&text), expected, "{point:?}");
         }
     }

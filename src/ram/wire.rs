@@ -528,6 +528,7 @@ mod tests {
         judge("GetUser", status, None, body.as_bytes()).unwrap_err()
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "compared with optional times")]
     fn time(text: &str) -> Option<Timestamp> {
         Some(text.parse().unwrap())
     }

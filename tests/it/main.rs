@@ -7,9 +7,8 @@
     clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::print_stderr,
-    clippy::too_many_lines,
-    clippy::missing_panics_doc,
-    clippy::must_use_candidate
+    // Tests are read by people; pedantry about them costs more than it finds.
+    clippy::pedantic
 )]
 
 #[path = "../support/mod.rs"]

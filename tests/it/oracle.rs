@@ -13,6 +13,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
+/// How the secrets begin that the emulator mints.
+const BEGINNING: &str = "s3cr3t";
+
 /// Everything that was logged, at the level `trace`, by every operator of this process.
 #[derive(Clone, Copy)]
 struct Log;
@@ -51,8 +54,10 @@ pub fn listen() {
 
 /// Fails if a secret stands in `text`, plain, percent-encoded or in Base64.
 pub fn examine(place: &str, text: &str, secrets: &[String]) {
-    for secret in secrets {
-        for spelling in spellings(secret) {
+    // Most secrets of the emulator begin alike: where no spelling of that beginning stands, none of them does.
+    let alike = spellings(BEGINNING, 4).iter().any(|spelling| text.contains(spelling));
+    for secret in secrets.iter().filter(|secret| alike || !secret.starts_with(BEGINNING)) {
+        for spelling in spellings(secret, 8) {
             assert!(!text.contains(&spelling), "a secret leaked into {place}");
         }
     }
@@ -64,19 +69,21 @@ pub fn examine_log(secrets: &[String]) {
     examine("the log", &String::from_utf8_lossy(&log), secrets);
 }
 
-fn spellings(secret: &str) -> Vec<String> {
+fn spellings(secret: &str, least: usize) -> Vec<String> {
     let encode =
         |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
     let once = encode(secret);
     let mut all = vec![secret.to_owned(), encode(&once), once];
     // In Base64 of a longer text the secret begins at one of three offsets; the ends depend on what surrounds it.
     for offset in 0..3 {
-        let padded = format!("{}{secret}", "x".repeat(offset));
-        let encoded = BASE64_STANDARD.encode(padded);
-        let inner = encoded.get(4..encoded.len().saturating_sub(4)).unwrap_or_default();
+        let encoded = BASE64_STANDARD.encode(format!("{}{secret}", "x".repeat(offset)));
+        // The first characters depend on what stands before, the last ones on what follows.
+        let begin = [0, 2, 3][offset];
+        let end = (offset + secret.len()) * 8 / 6;
+        let inner = encoded.get(begin..end).unwrap_or_default();
         all.push(inner.to_owned());
     }
-    all.retain(|spelling| spelling.len() >= 8);
+    all.retain(|spelling| spelling.len() >= least);
     all
 }
 

@@ -1,4 +1,5 @@
 //! `ram-emulator`: the RAM emulator as a program, to try the operator without an Alibaba Cloud account.
+#![allow(clippy::pedantic, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "mod.rs"]
 mod ram;
