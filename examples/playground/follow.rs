@@ -117,6 +117,9 @@ fn is_ready(object: &DynamicObject) -> bool {
 fn stand(kind: &str, object: &DynamicObject) -> String {
     match ready(object) {
         Some(_) if is_ready(object) => format!("is Ready: {}", facts(kind, &object.data)),
+        Some(ready) if object.metadata.deletion_timestamp.is_some() && text(ready, "/status") == "True" => {
+            "is being deleted".to_owned()
+        }
         Some(ready) => format!("is not Ready: {}: {}", text(ready, "/reason"), text(ready, "/message")),
         None => "has no status yet".to_owned(),
     }
