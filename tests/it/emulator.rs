@@ -615,6 +615,19 @@ async fn window_and_nonces() {
     answer.ok();
 }
 
+/// The classic Python SDK signs in its parameters and names the action in headers as well.
+#[tokio::test]
+async fn v1_parameters_beside_the_headers_of_v3() {
+    let (_emulator, client) = start().await;
+    let mut params = client.v1(RAM, "ListUsers", Timestamp::now());
+    params.insert("SignatureType".to_owned(), String::new());
+    client.sign_v1("POST", &mut params);
+    let headers = [("x-acs-action", "ListUsers"), ("x-acs-version", RAM)];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let raw = Raw { method: "POST", query: form(&params), body: String::new(), headers };
+    client.send(&raw).await.unwrap().ok();
+}
+
 // ---- envelopes and sizes ----
 
 #[tokio::test]

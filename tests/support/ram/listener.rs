@@ -111,7 +111,6 @@ fn headers(map: &HeaderMap) -> BTreeMap<String, String> {
 fn read(parts: &Parts, body: &Bytes, v3_json_by_default: bool) -> Request {
     let headers = headers(&parts.headers);
     let header = |name: &str| headers.get(name).map_or("", String::as_str);
-    let v3 = headers.contains_key("x-acs-action") || header("authorization").starts_with("ACS3-");
     let mut broken = shape(parts, body);
     // A body that is not UTF-8 is read as a form that is not either.
     let form = if header("content-type").starts_with("application/x-www-form-urlencoded") {
@@ -125,6 +124,9 @@ fn read(parts: &Parts, body: &Bytes, v3_json_by_default: bool) -> Request {
     }
     let (query, form) = (query.unwrap_or_default(), form.unwrap_or_default());
     let params = query.and(&form);
+    // The classic SDK names the action in a header as well, and signs in its parameters.
+    let signed_v1 = params.some("Signature").is_some();
+    let v3 = header("authorization").starts_with("ACS3-") || (headers.contains_key("x-acs-action") && !signed_v1);
     let named = |name: &str, in_header: &str| {
         if v3 { headers.get(in_header).cloned() } else { params.some(name).map(str::to_owned) }
     };
