@@ -108,9 +108,8 @@ fn policies(seen: &Seen, ram: &InRam) -> Result<Step, Verdict> {
         }
     }
     match missing.first() {
-        Some(first) => {
-            Err(Verdict::new(Reason::QuotaReached).about(format!("policies of the user, for {}", first.name)))
-        }
+        Some(first) => Err(Verdict::new(Reason::QuotaReached)
+            .about(format!("AttachPolicyToUser answered LimitExceeded.User.Policy for {}", first.name))),
         None => Err(rest(seen, &drift)),
     }
 }
