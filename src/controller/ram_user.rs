@@ -38,7 +38,7 @@ impl Kind for RamUser {
         &mut self.status
     }
     async fn pass(ctx: &Ctx, key: &ObjectKey, object: Self) -> Passed<Self> {
-        let account = match account_of(ctx, key, &object).await {
+        let account = match account_of(ctx, &object).await {
             Ok(account) => account,
             Err(error) => {
                 let facts = object.status.clone().unwrap_or_default();
@@ -56,10 +56,9 @@ impl Kind for RamUser {
     }
 }
 
-/// The account of an object, remembered for the day it changes.
-async fn account_of(ctx: &Ctx, key: &ObjectKey, object: &RamUser) -> Result<Result<Arc<Account>, Verdict>, Error> {
+/// The account of an object. When accounts change, every object is asked again.
+async fn account_of(ctx: &Ctx, object: &RamUser) -> Result<Result<Arc<Account>, Verdict>, Error> {
     let name = &object.spec.account_ref.name;
-    ctx.interests.note(ObjectKey::new("RamAccount", None, name), key);
     ctx.accounts.get(&ctx.kube, name).await
 }
 

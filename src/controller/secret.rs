@@ -265,7 +265,6 @@ pub fn read(stored: Option<&Secret>, owner: &str, wanted: Option<&Secret>) -> Se
         retiring: retiring(mark(annotation::RETIRING).as_deref().unwrap_or_default()),
         up_to_date: wanted.is_none_or(|wanted| same(stored, wanted)),
         owned: meta.owner_references.iter().flatten().any(|reference| is_ours(reference, owner)),
-        marked: true,
     })
 }
 

@@ -41,10 +41,7 @@ impl KeyPass<'_> {
             self.ctx.interests.saw(subject, self.key, user.resource_version());
         }
         self.account = match (&self.user, &self.journal.account_id) {
-            (Some(user), _) => {
-                self.ctx.interests.note(ObjectKey::new("RamAccount", None, &user.spec.account_ref.name), self.key);
-                self.ctx.accounts.get(&self.ctx.kube, &user.spec.account_ref.name).await?
-            }
+            (Some(user), _) => self.ctx.accounts.get(&self.ctx.kube, &user.spec.account_ref.name).await?,
             (None, Some(id)) => match self.ctx.accounts.by_id(id) {
                 Ok(account) => Ok(account),
                 Err(_) => return Err(Error::AccountPending(id.clone())),
@@ -117,7 +114,7 @@ impl KeyPass<'_> {
         same && self.user_name.is_some() && self.user_id().is_some()
     }
 
-    fn user_id(&self) -> Option<String> {
+    pub(super) fn user_id(&self) -> Option<String> {
         let made = self.user.as_ref().and_then(|user| user.status.as_ref()).and_then(|status| status.user_id.clone());
         // While deleting, the user that the key was made on counts, not one that has come since.
         if self.deleting() {

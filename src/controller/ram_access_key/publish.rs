@@ -48,7 +48,7 @@ impl KeyPass<'_> {
         let user_name = self.user_name.as_deref()?;
         let domain = account.view.default_domain.as_ref();
         let principal = domain.map(|domain| format!("{user_name}@{domain}"));
-        let user_id = self.seen_user_id()?;
+        let user_id = self.user_id()?;
         let uid = self.object.uid().unwrap_or_default();
         let content = Content {
             namespace: &self.key.namespace,
@@ -67,11 +67,6 @@ impl KeyPass<'_> {
             retiring,
         };
         Some(content.over(self.stored.as_ref()))
-    }
-
-    fn seen_user_id(&self) -> Option<String> {
-        let made = self.user.as_ref().and_then(|user| user.status.as_ref()).and_then(|status| status.user_id.clone());
-        made.or_else(|| self.journal.user_id.clone())
     }
 
     fn not_ready(&self) -> Error {

@@ -118,9 +118,7 @@ fn usable_secret(seen: &Seen) -> bool {
 fn let_go(seen: &Seen, policy: KeyDeletionPolicy) -> Step {
     let marks = policy == KeyDeletionPolicy::Retain;
     match &seen.secret {
-        SecretSeen::Ours(secret)
-            if policy != KeyDeletionPolicy::Delete && (secret.owned || (marks && secret.marked)) =>
-        {
+        SecretSeen::Ours(secret) if policy != KeyDeletionPolicy::Delete && (secret.owned || marks) => {
             Step::Release { marks }
         }
         _ => Step::RemoveFinalizer,

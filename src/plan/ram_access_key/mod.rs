@@ -173,8 +173,6 @@ pub struct Published {
     pub up_to_date: bool,
     /// An owner reference would let garbage collection take it.
     pub owned: bool,
-    /// Our label or annotations are on it.
-    pub marked: bool,
 }
 
 /// Another RamAccessKey of the same user.

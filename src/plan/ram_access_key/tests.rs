@@ -45,7 +45,6 @@ fn seen() -> Seen {
         retiring: Vec::new(),
         up_to_date: true,
         owned: true,
-        marked: true,
     };
     Seen {
         name: "ingest".to_owned(),
