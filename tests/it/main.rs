@@ -30,6 +30,7 @@ mod oracle;
 mod own_cluster;
 mod scale;
 mod scenarios;
+mod settings;
 mod troubles;
 mod users;
 mod world;
