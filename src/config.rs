@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
 
+use crate::api::Span;
 use crate::controller::Environment;
 use crate::ram::{Credential, Source};
 
@@ -73,9 +75,35 @@ pub struct Run {
     /// How many objects are worked on at a time; two more places are kept for deletions.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
+
+    /// How long a deletion is tried before what is left in RAM is handed over to a RamRevocation, and the object goes.
+    #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = duration)]
+    pub hand_over_after: Duration,
+
+    /// Work only while holding the Lease, so that several replicas can run. Without it run exactly one.
+    #[arg(
+        long,
+        action = ArgAction::Set,
+        default_value_t = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_name = "true|false"
+    )]
+    pub leader_elect: bool,
+
+    /// Name of the Lease, in the operator's own namespace. Operators that do not stand in for each other need different ones.
+    #[arg(long, default_value = "ram-operator", value_name = "NAME", value_parser = object_name)]
+    pub lease_name: String,
+
+    /// How long the Lease lasts unless it is renewed, from 6s to 10m: after this time another replica takes over from one that is gone. Below
+    /// 30s a slow request to RAM may outlast it.
+    #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = lease_duration)]
+    pub lease_duration: Duration,
 }
 
 impl Default for Run {
+    /// As without flags, but without leader election: whoever embeds the operator runs one, or says so.
     fn default() -> Self {
         Self {
             log_format: LogFormat::Json,
@@ -86,6 +114,10 @@ impl Default for Run {
             allow_custom_endpoints: false,
             watch_label_selector: None,
             workers: 16,
+            hand_over_after: Duration::from_secs(30),
+            leader_elect: false,
+            lease_name: "ram-operator".to_owned(),
+            lease_duration: Duration::from_secs(30),
         }
     }
 }
@@ -129,6 +161,31 @@ fn namespace(text: &str) -> Result<String, String> {
     } else {
         Err("must be the name of a namespace: lower-case letters, digits and '-'".to_owned())
     }
+}
+
+fn object_name(text: &str) -> Result<String, String> {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if text.len() <= 253 && text.split('.').all(label) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be the name of an object: lower-case letters, digits, '-' and '.'".to_owned())
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    Span(text.to_owned()).duration().ok_or_else(|| "must be a duration such as 30s, 5m or 1h30m".to_owned())
+}
+
+fn lease_duration(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    // The Lease says it in whole seconds.
+    let fits = (6..=600).contains(&duration.as_secs()) && duration.subsec_nanos() == 0;
+    if fits { Ok(duration) } else { Err("must be whole seconds from 6s to 10m".to_owned()) }
 }
 
 fn selector(text: &str) -> Result<String, String> {

@@ -21,7 +21,8 @@ pub fn document(flags: &Policy) -> Value {
             allow(
                 &[
                     "GetUser", "UpdateUser", "DeleteUser", "CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey",
-                    "ListAccessKeys", "GetAccessKeyLastUsed", "ListPoliciesForUser", "ListGroupsForUser",
+                    "ListAccessKeys", "GetAccessKeyLastUsed", "SetAccessKeyPolicy", "GetAccessKeyPolicy",
+                    "ListPoliciesForUser", "ListGroupsForUser",
                 ],
                 &json!(user),
             ),
@@ -32,6 +33,8 @@ pub fn document(flags: &Policy) -> Value {
                 &json!([user, format!("acs:ram:*:{account}:group/*")]),
             ),
             allow(&["GetDefaultDomain", "GetAccountSummary"], &json!(format!("acs:ram:*:{account}:*"))),
+            // The recycle bin has no resources of its own.
+            allow(&["GetAccessKeyInfoInRecycleBin", "DeleteAccessKeyInRecycleBin"], &json!("*")),
         ],
     })
 }

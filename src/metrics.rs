@@ -36,6 +36,9 @@ struct Inner {
     objects: Family<Labels<2>, Gauge>,
     ages: Family<Labels<1>, Gauge>,
     oldest: Gauge,
+    pending: Gauge,
+    oldest_pending: Gauge,
+    leader: Gauge,
     /// What each object was last: ready or not, and when its key was made.
     known: Mutex<HashMap<ObjectKey, Known>>,
 }
@@ -48,6 +51,7 @@ fn durations() -> Histogram {
 struct Known {
     ready: bool,
     key_made: Option<Timestamp>,
+    ordered: Option<Timestamp>,
 }
 
 impl fmt::Debug for Metrics {
@@ -68,6 +72,9 @@ impl Metrics {
         let objects = Family::default();
         let ages = Family::default();
         let oldest = Gauge::default();
+        let pending = Gauge::default();
+        let oldest_pending = Gauge::default();
+        let leader = Gauge::default();
         registry.register("ram_calls", "Calls to RAM, IMS and STS by action and outcome", Family::clone(&calls));
         registry.register("reconciles", "Passes by kind and outcome", Family::clone(&passes));
         registry.register("reconcile_duration_seconds", "Length of passes by kind", Family::clone(&seconds));
@@ -83,8 +90,29 @@ impl Metrics {
             "Age of the oldest published AccessKey",
             Gauge::clone(&oldest),
         );
+        registry.register("pending_revocations", "RamRevocations that are not done", Gauge::clone(&pending));
+        registry.register(
+            "oldest_pending_revocation_age_seconds",
+            "Age of the oldest RamRevocation that is not done",
+            Gauge::clone(&oldest_pending),
+        );
+        registry.register("leader", "Whether this replica works (1) or stands by (0)", Gauge::clone(&leader));
         let known = Mutex::default();
-        Self(Arc::new(Inner { registry, clock, calls, passes, seconds, watches, objects, ages, oldest, known }))
+        Self(Arc::new(Inner {
+            registry,
+            clock,
+            calls,
+            passes,
+            seconds,
+            watches,
+            objects,
+            ages,
+            oldest,
+            pending,
+            oldest_pending,
+            leader,
+            known,
+        }))
     }
 
     /// Counts calls of a RAM client.
@@ -118,6 +146,16 @@ impl Metrics {
         self.with(|known| known.entry(key.clone()).or_default().key_made = made);
     }
 
+    /// A revocation that is still to be carried out, and since when; `None`: it is done.
+    pub fn revocation(&self, key: &ObjectKey, since: Option<Timestamp>) {
+        self.with(|known| known.entry(key.clone()).or_default().ordered = since);
+    }
+
+    /// Whether this replica is the one that works.
+    pub fn lead(&self, leads: bool) {
+        self.0.leader.set(i64::from(leads));
+    }
+
     /// An object is gone.
     pub fn forget(&self, key: &ObjectKey) {
         self.with(|known| {
@@ -143,9 +181,14 @@ impl Metrics {
         let inner = &self.0;
         let now = inner.clock.now();
         let (mut objects, mut ages, mut oldest) = (HashMap::new(), HashMap::new(), 0);
+        let (mut pending, mut oldest_pending) = (0_i64, 0);
         self.with(|known| {
             for (key, known) in known.iter() {
                 *objects.entry((key.kind, if known.ready { "true" } else { "false" })).or_insert(0_i64) += 1;
+                if let Some(since) = known.ordered {
+                    pending += 1;
+                    oldest_pending = oldest_pending.max(now.as_second().saturating_sub(since.as_second()));
+                }
                 let Some(made) = known.key_made else { continue };
                 let age = now.as_second().saturating_sub(made.as_second());
                 oldest = oldest.max(age);
@@ -164,6 +207,8 @@ impl Metrics {
             inner.ages.get_or_create(&[("up_to", class)]).set(count);
         }
         inner.oldest.set(oldest);
+        inner.pending.set(pending);
+        inner.oldest_pending.set(oldest_pending);
     }
 }
 
@@ -178,6 +223,7 @@ mod tests {
         metrics.object(&key, true);
         metrics.key_age(&key, Some("1970-01-01T00:00:00Z"));
         metrics.object(&ObjectKey::new("RamUser", Some("a"), "u"), false);
+        metrics.revocation(&ObjectKey::new("RamRevocation", None, "r"), Some(Timestamp::UNIX_EPOCH));
         (metrics.observer())("GetUser", "ok");
         let text = metrics.text();
         for line in [
@@ -185,6 +231,8 @@ mod tests {
             r#"ram_operator_objects{kind="RamUser",ready="false"} 1"#,
             r#"ram_operator_access_keys_by_age{up_to="30d"} 1"#,
             "ram_operator_oldest_access_key_age_seconds 864000",
+            "ram_operator_pending_revocations 1",
+            "ram_operator_oldest_pending_revocation_age_seconds 864000",
             r#"ram_operator_ram_calls_total{action="GetUser",outcome="ok"} 1"#,
         ] {
             assert!(text.contains(line), "{line} in\n{text}");

@@ -1,6 +1,7 @@
 //! `/healthz`, `/readyz` and `/metrics`.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
@@ -14,25 +15,40 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 
-/// Why the operator is not ready, if it is not.
-#[derive(Clone, Debug)]
-pub struct Readiness(Arc<RwLock<Result<(), String>>>);
+/// Whether the operator is ready, why not if it is not, and whether it stands by for another replica. All clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness(Arc<Standing>);
 
-impl Default for Readiness {
+#[derive(Debug)]
+struct Standing {
+    answer: RwLock<Result<(), String>>,
+    standby: AtomicBool,
+}
+
+impl Default for Standing {
     fn default() -> Self {
-        Self(Arc::new(RwLock::new(Err("starting".to_owned()))))
+        Self { answer: RwLock::new(Err("starting".to_owned())), standby: AtomicBool::new(false) }
     }
 }
 
 impl Readiness {
     /// Replaces the answer.
     pub fn set(&self, answer: Result<(), String>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = answer;
+        *self.0.answer.write().unwrap_or_else(PoisonError::into_inner) = answer;
     }
 
     /// The answer now.
     pub fn get(&self) -> Result<(), String> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.answer.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether another replica works. A standby is as ready as that one: it lacks nothing.
+    pub fn set_standby(&self, standby: bool) {
+        self.0.standby.store(standby, Ordering::Relaxed);
+    }
+
+    fn word(&self) -> &'static str {
+        if self.0.standby.load(Ordering::Relaxed) { "standby\n" } else { "ok\n" }
     }
 }
 
@@ -64,7 +80,7 @@ pub async fn serve(
 
 async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
     match shared.readiness.get() {
-        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Ok(()) => (StatusCode::OK, shared.readiness.word().to_owned()),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use kube::api::{Api, ApiResource, DynamicObject, ListParams};
 use kube::{Client, ResourceExt};
-use ram_operator::api::{RamAccessKey, RamAccount, RamTenant, RamUser};
+use ram_operator::api::{RamAccessKey, RamAccount, RamRevocation, RamTenant, RamUser};
 use serde_json::Value;
 
 use crate::Outcome;
@@ -20,12 +20,13 @@ const POLL: Duration = Duration::from_millis(200);
 pub type Seen = BTreeMap<String, bool>;
 
 /// The operator's kinds, in the order in which they become ready.
-pub fn kinds() -> [ApiResource; 4] {
+pub fn kinds() -> [ApiResource; 5] {
     [
         ApiResource::erase::<RamAccount>(&()),
         ApiResource::erase::<RamTenant>(&()),
         ApiResource::erase::<RamUser>(&()),
         ApiResource::erase::<RamAccessKey>(&()),
+        ApiResource::erase::<RamRevocation>(&()),
     ]
 }
 
@@ -78,8 +79,17 @@ impl Follower {
         let mut seen = Seen::new();
         for kind in kinds() {
             let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind);
-            let list = api.list(&ListParams::default()).await;
-            for object in list.map_err(|error| format!("cannot list {}: {error}", kind.plural))? {
+            let list = match api.list(&ListParams::default()).await {
+                Ok(list) => list.items,
+                // Whoever plays may uninstall everything.
+                Err(kube::Error::Api(status)) if status.code == 404 => {
+                    self.note(&format!("CRD {}", kind.plural), "is not installed any more".to_owned());
+                    seen.insert(format!("CRD {}", kind.plural), false);
+                    continue;
+                }
+                Err(error) => return Err(format!("cannot list {}: {error}", kind.plural).into()),
+            };
+            for object in list {
                 let label = label(&kind.kind, object.namespace().as_deref(), &object.name_any());
                 self.note(&label, stand(&kind.kind, &object));
                 seen.insert(label, is_ready(&object));
@@ -120,6 +130,7 @@ fn stand(kind: &str, object: &DynamicObject) -> String {
         Some(ready) if object.metadata.deletion_timestamp.is_some() && text(ready, "/status") == "True" => {
             "is being deleted".to_owned()
         }
+        Some(ready) if text(ready, "/status") == "True" => "was changed and is looked at".to_owned(),
         Some(ready) => format!("is not Ready: {}: {}", text(ready, "/reason"), text(ready, "/message")),
         None => "has no status yet".to_owned(),
     }

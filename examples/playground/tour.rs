@@ -34,7 +34,9 @@ kubectl annotate ramu reader ram-operator.dev/paused=true    # grants and repair
 kubectl patch ramu reader --type=merge -p '{"spec":{"policies":[{"type":"System","name":"AliyunOTSFullAccess"}]}}'
 kubectl annotate ramu reader ram-operator.dev/paused-        # now the policies change in RAM
 
-kubectl delete secret reader                # a new pair is published, and the lost one retires in its time"#;
+kubectl annotate ramak reader ram-operator.dev/rotate=1    # a new pair; the old one retires in its time
+kubectl get ramak reader -o yaml            # status.retiring says when, and who still uses it
+kubectl delete namespace team-a             # after some of examples/: it goes, and RAM is clean"#;
 
 /// A run through the quickstart.
 pub struct Tour<'a> {
@@ -174,10 +176,18 @@ impl<'a> Tour<'a> {
 
     /// Puts everything back, and follows it while somebody plays.
     async fn invite(&mut self) -> Outcome<()> {
+        // For the examples that attach it.
+        let read = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"ots:Get*","Resource":"*"}]}"#;
+        self.ram.person().create_custom_policy("shared-sensors", read);
         self.voice.tell("applying the quickstart again, for you to play with");
         self.come().await?;
         self.voice.tell("in another terminal:");
         self.voice.show(&format!("{}\n{TO_TRY}", self.stage.exports()));
+        let (id, secret) = self.ram.access_key();
+        self.voice.tell(&format!(
+            "any client of Alibaba Cloud RAM can act as the account's administrator at {}: AccessKey {id}, secret {secret}",
+            self.ram.url()
+        ));
         self.voice.tell("what changes is told here; Ctrl-C ends everything");
         tokio::select! {
             pressed = tokio::signal::ctrl_c() => Ok(pressed?),

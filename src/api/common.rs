@@ -14,7 +14,10 @@ use std::time::Duration;
 pub struct AccountRef {
     /// Name of the RamAccount. Default: `default`.
     #[serde(default = "default_account")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
     pub name: String,
 }
 
@@ -74,6 +77,9 @@ pub struct Request {
     /// The annotation's value whose work is complete; wait for this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub done: Option<String>,
+    /// The key that it concerns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<String>,
 }
 
 /// Requests made by annotations under `ram-operator.dev/`.
@@ -83,6 +89,15 @@ pub struct Requests {
     /// `ram-operator.dev/reconcile`: look at this object now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reconcile: Option<Request>,
+    /// `ram-operator.dev/rotate`, of a RamAccessKey: replace the pair now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotate: Option<Request>,
+    /// `ram-operator.dev/revoke`, of a RamAccessKey: take the key of this id out of use now, whoever uses it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoke: Option<Request>,
+    /// `ram-operator.dev/restore`, of a RamAccessKey: enable the key of this id again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Request>,
 }
 
 /// What every status has.

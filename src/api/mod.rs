@@ -1,30 +1,33 @@
-//! The kinds that people write: `RamAccount`, `RamTenant`, `RamUser`, `RamAccessKey`.
+//! The kinds that people write: `RamAccount`, `RamTenant`, `RamUser`, `RamAccessKey`, `RamRevocation`.
 //!
 //! Types and schema rules only. What the schema cannot refuse, [`crate::plan`] decides.
 
 mod common;
 mod ram_access_key;
 mod ram_account;
+mod ram_revocation;
 mod ram_tenant;
 mod ram_user;
 mod schema;
 
 pub use common::{AccountRef, Request, Requests, Span, Status};
 pub use ram_access_key::{
-    AnnotationValue, Binding, Format, Intent, KeyDeletionPolicy, KeyState, LabelValue, RamAccessKey, RamAccessKeySpec,
-    RamAccessKeyStatus, RetiringKey, SecretOutput, Template, UserRef, Why,
+    AllowedSources, AnnotationValue, Binding, Format, Intent, KeyDeletionPolicy, KeyState, LabelValue, RamAccessKey,
+    RamAccessKeySpec, RamAccessKeyStatus, Restart, RestartTarget, RetiringKey, RevokedKey, Rotation, SecretOutput,
+    SourcesSet, Template, UserRef, VpcSource, Why, WorkloadKind,
 };
 pub use ram_account::{
     AssumeRole, CredentialSecret, CredentialSource, Credentials, Endpoints, RamAccount, RamAccountSpec,
     RamAccountStatus, Usage, Used,
 };
+pub use ram_revocation::{Order, OrderedUser, RamRevocation, RamRevocationSpec, RamRevocationStatus};
 pub use ram_tenant::{
-    Attach, Limits, Names, NamespaceSelector, Permission, RamTenant, RamTenantSpec, RamTenantStatus, Requirement,
-    SelectorOperator, TenantUse,
+    Attach, KeyBounds, Limits, Names, NamespaceSelector, Necessity, Permission, RamTenant, RamTenantSpec,
+    RamTenantStatus, Requirement, SelectorOperator, TenantUse,
 };
 pub use ram_user::{
     Attachments, InventoryKey, KeyOwner, PolicyAttachment, PolicyKind, RamUser, RamUserSpec, RamUserStatus,
-    UserDeletionPolicy,
+    UserDeletionPolicy, UserState,
 };
 pub use schema::{crds, to_yaml};
 
@@ -43,6 +46,16 @@ pub mod annotation {
     pub const PAUSED: &str = "ram-operator.dev/paused";
     /// Any new value asks for one pass now; `status.requests.reconcile.done` echoes it.
     pub const RECONCILE: &str = "ram-operator.dev/reconcile";
+    /// On a RamAccessKey: any new value asks for a new pair now; `status.requests.rotate.done` echoes it.
+    pub const ROTATE: &str = "ram-operator.dev/rotate";
+    /// On a RamAccessKey: the id of a key to be disabled at once, replaced and deleted; `status.requests.revoke.done` echoes it.
+    pub const REVOKE: &str = "ram-operator.dev/revoke";
+    /// On a RamAccessKey: the id of a key to be enabled again; `status.requests.restore.done` echoes it.
+    pub const RESTORE: &str = "ram-operator.dev/restore";
+    /// On a RamRevocation: gives the order up; its value says why.
+    pub const ABANDON: &str = "ram-operator.dev/abandon";
+    /// On the pod template of a restart target: the id of the key that it was restarted for.
+    pub const RESTARTED_FOR: &str = "ram-operator.dev/restarted-for";
     /// On a Secret: the id of the published AccessKey.
     pub const ACCESS_KEY_ID: &str = "ram-operator.dev/access-key-id";
     /// On a Secret: the account the pair belongs to.

@@ -19,6 +19,7 @@ use super::common::{Requests, Span, pending, status};
     status = "RamAccountStatus",
     derive = "PartialEq",
     doc = "One Alibaba Cloud account: how the operator reaches it, and how much of its API it may use.",
+    validation = Rule::new("!has(self.spec.accountId) || !has(self.status) || !has(self.status.accountId) || self.spec.accountId == self.status.accountId").message("`accountId` must be the account that the credentials belong to, which is in status.accountId"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Account", type_ = "string", json_path = ".status.accountId"),
@@ -114,7 +115,10 @@ pub enum CredentialSource {
 #[serde(rename_all = "camelCase")]
 pub struct CredentialSecret {
     /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
     pub name: String,
 
     /// Its namespace. Default: the operator's own; another one must be allowed by the operator's flag `--credentials-namespace`.

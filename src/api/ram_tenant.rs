@@ -3,7 +3,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{AccountRef, Requests, pending, status};
+use super::common::{AccountRef, Requests, Span, pending, status};
 use super::ram_account::Labels;
 
 /// Which namespaces may have what in an account. A namespace that no RamTenant selects gets nothing.
@@ -19,10 +19,23 @@ use super::ram_account::Labels;
     derive = "PartialEq",
     doc = "Which namespaces may have what in an account. A namespace that no RamTenant selects gets nothing.",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Account", type_ = "string", json_path = ".spec.accountRef.name"),
     printcolumn(name = "Namespaces", type_ = "integer", json_path = ".status.namespaces"),
     printcolumn(name = "Users", type_ = "integer", json_path = ".status.used.users"),
     printcolumn(name = "Keys", type_ = "integer", json_path = ".status.used.accessKeys"),
+    printcolumn(
+        name = "Overlapping",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Overlapping\")].status",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Limit reached",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"LimitReached\")].status",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -50,6 +63,10 @@ pub struct RamTenantSpec {
     /// How many objects they may have, all namespaces together. Absent: no limit.
     #[serde(default)]
     pub limits: Limits,
+
+    /// Bounds on their AccessKeys.
+    #[serde(default)]
+    pub access_keys: KeyBounds,
 }
 
 /// Selects namespaces by label, as a label selector of Kubernetes does.
@@ -59,7 +76,7 @@ pub struct NamespaceSelector {
     /// Labels that a namespace must have, each with this value.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 16))]
-    #[x_kube(validation = ("self.all(k, size(k) <= 317 && k.matches('^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))", "keys of `matchLabels` must be label keys of Kubernetes"))]
+    #[x_kube(validation = ("self.all(k, size(k) <= 317 && k.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))", "keys of `matchLabels` must be label keys of Kubernetes"))]
     pub match_labels: Option<Labels>,
     /// Further requirements, all of which must hold.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,7 +92,9 @@ pub struct Requirement {
     /// The label's key.
     #[schemars(
         length(min = 1, max = 317),
-        regex(pattern = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$")
+        regex(
+            pattern = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+        )
     )]
     pub key: String,
     /// How the label is compared with `values`.
@@ -148,6 +167,29 @@ pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100_000))]
     pub access_keys: Option<i32>,
+}
+
+/// Bounds on AccessKeys.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyBounds {
+    /// A pair that gets older is replaced, whether its object asks for rotation or not; at least 4d. Absent: no bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = ("self >= duration('96h')", "`maxAge` must be at least 4d, so that an old key can go before the next one comes"))]
+    pub max_age: Option<Span>,
+    /// Whether each RamAccessKey must have `allowedSources`. Default: `Optional`.
+    #[serde(default)]
+    pub allowed_sources: Necessity,
+}
+
+/// Whether something must be given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Necessity {
+    /// It may be left out.
+    #[default]
+    Optional,
+    /// It must be given.
+    Required,
 }
 
 /// What the tenant covers, counted at each look.

@@ -3,7 +3,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{AccountRef, Requests, pending, status};
+use super::common::{AccountRef, Requests, Span, pending, status};
 use super::ram_access_key::KeyState;
 
 /// A RAM user with its policies.
@@ -18,12 +18,13 @@ use super::ram_access_key::KeyState;
     category = "ram",
     status = "RamUserStatus",
     derive = "PartialEq",
-    doc = "A RAM user with its policies.",
+    doc = "A RAM user with its policies. Annotations: ram-operator.dev/reconcile (any new value: look now), ram-operator.dev/paused (true: no grants and no repairs).",
     selectable = ".status.userName",
     selectable = ".spec.accountRef.name",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
-    printcolumn(name = "User", type_ = "string", json_path = ".status.userName"),
+    printcolumn(name = "RAM user", type_ = "string", json_path = ".status.userName"),
+    printcolumn(name = "State", type_ = "string", json_path = ".spec.state", priority = 1),
     printcolumn(name = "User ID", type_ = "string", json_path = ".status.userId", priority = 1),
     printcolumn(name = "Account", type_ = "string", json_path = ".status.accountId", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -44,12 +45,12 @@ pub struct RamUserSpec {
 
     /// Display name in RAM. Absent: not managed; RAM shows what it has.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[^\x00-\x1f]+$"))]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[^\x00-\x1f\x7f]+$"))]
     pub display_name: Option<String>,
 
     /// Comment in RAM, at most 56 bytes: the marker that shows whose user it is follows in the same field. Absent: no text before the marker.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 56), regex(pattern = r"^[^\x00-\x1f]*$"))]
+    #[schemars(length(max = 56), regex(pattern = r"^[^\x00-\x1f\x7f]*$"))]
     #[x_kube(
         validation = ("size(bytes(self)) <= 56", "`comments` must have at most 56 bytes in UTF-8"),
         validation = ("!self.contains('[ram-operator:')", "`comments` must not contain '[ram-operator:'")
@@ -58,7 +59,7 @@ pub struct RamUserSpec {
 
     /// E-mail address in RAM; the China site only. Absent: not managed. Empty: cleared.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 128), regex(pattern = r"^([^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+)?$"))]
+    #[schemars(length(max = 128), regex(pattern = r"^([^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+)?$"))]
     pub email: Option<String>,
 
     /// Mobile phone in RAM as `<country code>-<number>`; the China site only. Absent: not managed. Empty: cleared.
@@ -82,10 +83,33 @@ pub struct RamUserSpec {
     #[serde(default)]
     pub attachments: Attachments,
 
+    /// `Suspended` disables every key of the user's RamAccessKeys and deletes nothing; `Active` enables what was disabled this way. Default: `Active`.
+    #[serde(default)]
+    pub state: UserState,
+
+    /// How long the user stays in RAM, disarmed, after this object was deleted. An object applied again meanwhile takes it back. Default: `0s`.
+    #[serde(default = "no_time")]
+    #[x_kube(validation = ("self <= duration('2160h')", "`deletionGracePeriod` must not be longer than 90d"))]
+    pub deletion_grace_period: Span,
+
     /// What becomes of the user in RAM when this object is deleted. `Delete`: it is deleted with all that hangs on it. `Retain`: it stays, without our marker;
     /// the tenant must allow that. Default: `Delete`.
     #[serde(default)]
     pub deletion_policy: UserDeletionPolicy,
+}
+
+fn no_time() -> Span {
+    Span("0s".to_owned())
+}
+
+/// Whether the keys of a user may be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum UserState {
+    /// They may.
+    #[default]
+    Active,
+    /// They are disabled.
+    Suspended,
 }
 
 /// A policy by RAM name.

@@ -4,14 +4,15 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
-use super::{RamAccessKey, RamAccount, RamTenant, RamUser};
+use super::{RamAccessKey, RamAccount, RamRevocation, RamTenant, RamUser};
 
-/// The CRDs as they are installed, in the order account, tenant, user, access key.
+/// The CRDs as they are installed, in the order account, tenant, user, access key, revocation.
 ///
 /// # Errors
 /// When a type cannot be written as JSON, which the tests of this crate rule out.
 pub fn crds() -> Result<Vec<Value>, serde_json::Error> {
-    [RamAccount::crd(), RamTenant::crd(), RamUser::crd(), RamAccessKey::crd()].iter().map(finish).collect()
+    let all = [RamAccount::crd(), RamTenant::crd(), RamUser::crd(), RamAccessKey::crd(), RamRevocation::crd()];
+    all.iter().map(finish).collect()
 }
 
 /// One CRD as YAML.

@@ -38,6 +38,9 @@ const MAX_STEPS: usize = 16;
 /// Failures in a row before a passing trouble is shown in a condition.
 const PATIENCE: u32 = 3;
 
+/// Bytes that the value of a request may have: it is copied into the status.
+pub const LONGEST_REQUEST: usize = 256;
+
 /// What every pass shares.
 pub struct Ctx {
     /// The cluster's API, with a bounded wait for every answer.
@@ -101,6 +104,8 @@ pub trait Kind:
 {
     /// Its name in Kubernetes.
     const KIND: &'static str;
+    /// Annotations under our prefix that mean something on it, beside those that do on every kind.
+    const REQUESTS: &'static [&'static str] = &[];
     /// Its status.
     type Status: Status + Send + Sync;
 
@@ -132,6 +137,15 @@ pub struct Passed<K: Kind> {
     pub outcome: Result<Verdict, Error>,
     /// When to look again at rest.
     pub look: Duration,
+    /// When to look again at the latest, whatever the outcome.
+    pub at_most: Option<Duration>,
+}
+
+impl<K: Kind> Passed<K> {
+    /// A pass without more conditions, looked at again in an hour.
+    pub fn new(object: K, facts: K::Status, outcome: Result<Verdict, Error>) -> Self {
+        Self { object, facts, extra: Vec::new(), outcome, look: Duration::from_hours(1), at_most: None }
+    }
 }
 
 /// A pass as the loop sees it.
@@ -178,7 +192,7 @@ pub async fn reconcile<K: Kind>(trigger: Arc<PartialObjectMeta<K>>, ctx: Arc<Ctx
     if ctx.stopping.is_cancelled() {
         return Ok(Action::await_change());
     }
-    let span = info_span!("pass", kind = K::KIND, namespace = key.namespace, name = key.name);
+    let span = info_span!("pass", kind = K::KIND, namespace = key.namespace, object = key.name);
     // Boxed, so that thousands of objects that wait for a permit cost little.
     Box::pin(once::<K>(&ctx, &key).instrument(span)).await
 }
@@ -196,7 +210,10 @@ async fn once<K: Kind>(ctx: &Ctx, key: &ObjectKey) -> Result<Action, Error> {
         match crd_terminating::<K>(ctx).await {
             Ok(false) => {}
             Ok(true) => return let_go(ctx, key, object).await,
-            Err(error) => return Ok(retry(ctx, key, &error)),
+            Err(error) => {
+                let facts = object.status().cloned().unwrap_or_default();
+                return conclude(ctx, key, Passed::new(object, facts, Err(error))).await;
+            }
         }
     }
     let started = tokio::time::Instant::now();
@@ -236,13 +253,13 @@ fn forget<K: Kind>(ctx: &Ctx, key: &ObjectKey) -> Action {
 
 fn retry(ctx: &Ctx, key: &ObjectKey, error: &Error) -> Action {
     let failures = ctx.echoes.count(key, true);
-    warn!(kind = key.kind, namespace = key.namespace, name = key.name, %error, "pass failed");
+    warn!(kind = key.kind, namespace = key.namespace, object = key.name, %error, "pass failed");
     Action::requeue(jitter(error.wait(failures)))
 }
 
 /// Writes the status if it differs, publishes an event if `Ready` changed, and says when to look again.
 async fn conclude<K: Kind>(ctx: &Ctx, key: &ObjectKey, passed: Passed<K>) -> Result<Action, Error> {
-    let Passed { mut object, facts, extra, outcome, look } = passed;
+    let Passed { mut object, facts, extra, outcome, look, at_most } = passed;
     let failed = outcome.is_err();
     let failures = ctx.echoes.count(key, failed);
     if let Err(error) = &outcome {
@@ -266,6 +283,7 @@ async fn conclude<K: Kind>(ctx: &Ctx, key: &ObjectKey, passed: Passed<K>) -> Res
         }
         Err(error) => jitter(error.wait(failures)),
     };
+    wait = at_most.map_or(wait, |most| wait.min(most));
     let before = status::find(object.status(), "Ready").cloned();
     let next = compose(ctx, &object, facts, &extra, verdict.as_ref(), !failed);
     match status::write(ctx, key, &mut object, next).await {
@@ -326,7 +344,9 @@ fn compose<K: Kind>(
     match verdict {
         Some(verdict) => {
             let mut all = conditions(&previous, verdict, paused(object), generation, now);
-            for (type_, reason, message) in extra {
+            let unknown =
+                unknown_annotations(object).map(|message| ("UnknownAnnotation", "UnknownAnnotation", message));
+            for (type_, reason, message) in extra.iter().chain(&unknown) {
                 all.push(status::condition(&previous, type_, "True", reason, message.clone(), generation, now));
             }
             facts.set_conditions(all, generation);
@@ -340,33 +360,57 @@ fn compose<K: Kind>(
             facts.set_conditions(previous, observed);
         }
     }
-    facts.set_requests(requests(object, complete));
+    let known = facts.requests().cloned();
+    facts.set_requests(requests(object, known, complete));
     facts
 }
 
 /// Takes up the annotation `reconcile`: accepted by any pass, done by one that came to rest.
-fn requests<K: Kind>(object: &K, complete: bool) -> Option<Requests> {
-    let stored = object.status().and_then(Status::requests).cloned();
-    let Some(value) = object.annotations().get(annotation::RECONCILE) else { return stored };
-    let before = stored.clone().unwrap_or_default().reconcile.unwrap_or_default();
+fn requests<K: Kind>(object: &K, known: Option<Requests>, complete: bool) -> Option<Requests> {
+    let value = object.annotations().get(annotation::RECONCILE).filter(|value| value.len() <= LONGEST_REQUEST);
+    let Some(value) = value else { return known };
+    let mut all = known.clone().unwrap_or_default();
+    let before = all.reconcile.take().unwrap_or_default();
     if before.done.as_ref() == Some(value) {
-        return stored;
+        return known;
     }
     let done = if complete { Some(value.clone()) } else { before.done };
-    Some(Requests { reconcile: Some(Request { accepted: Some(value.clone()), done }) })
+    all.reconcile = Some(Request { accepted: Some(value.clone()), done, access_key_id: None });
+    Some(all)
+}
+
+/// An annotation that nobody reads would be waited for in vain.
+fn unknown_annotations<K: Kind>(object: &K) -> Option<String> {
+    let known = |key: &str| [annotation::RECONCILE, annotation::PAUSED].contains(&key) || K::REQUESTS.contains(&key);
+    let ours = |key: &String| key.strip_prefix(api::GROUP).is_some_and(|rest| rest.starts_with('/'));
+    let unknown: Vec<&str> =
+        object.annotations().keys().filter(|key| ours(key)).map(String::as_str).filter(|key| !known(key)).collect();
+    let long = object.annotations().iter().find(|(key, value)| ours(key) && value.len() > LONGEST_REQUEST);
+    if let Some((key, _)) = long {
+        return Some(format!("{key} is longer than {LONGEST_REQUEST} bytes and is not read. Shorten or remove it."));
+    }
+    let paused = object.annotations().get(annotation::PAUSED);
+    let odd = paused.is_some_and(|value| !["true", "false", ""].contains(&value.to_ascii_lowercase().as_str()));
+    match (unknown.as_slice(), odd) {
+        ([], false) => None,
+        ([], true) => Some(format!("{} means something only as true. Correct or remove it.", annotation::PAUSED)),
+        _ => Some(format!("{} means nothing on a {}. Correct or remove it.", unknown.join(", "), K::KIND)),
+    }
 }
 
 /// Whether grants and repairs are stopped.
 pub fn paused<K: Resource>(object: &K) -> bool {
-    object.meta().annotations.as_ref().and_then(|all| all.get(annotation::PAUSED)).is_some_and(|value| value == "true")
+    object
+        .meta()
+        .annotations
+        .as_ref()
+        .and_then(|all| all.get(annotation::PAUSED))
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// An event on the object. Best effort: a terminating namespace refuses it, which is no reason to fail.
 pub async fn announce<K: Kind>(ctx: &Ctx, object: &K, verdict: &Verdict) {
-    let type_ = match verdict.reason.readiness() {
-        Readiness::Yes => EventType::Normal,
-        _ => EventType::Warning,
-    };
+    let type_ = if verdict.reason.is_trouble() { EventType::Warning } else { EventType::Normal };
     note(ctx, object, type_, verdict.reason.name(), verdict.message()).await;
 }
 
@@ -387,7 +431,7 @@ pub async fn note<K: Kind>(ctx: &Ctx, object: &K, type_: EventType, reason: &str
 
 /// An object that this version cannot read stops nobody else and says so itself.
 async fn unreadable<K: Kind>(ctx: &Ctx, key: &ObjectKey, why: &str) -> Result<Action, Error> {
-    warn!(kind = key.kind, namespace = key.namespace, name = key.name, why, "the stored object cannot be read");
+    warn!(kind = key.kind, namespace = key.namespace, object = key.name, why, "the stored object cannot be read");
     ctx.metrics.reconciled(K::KIND, "unreadable", Duration::ZERO);
     ctx.metrics.object(key, false);
     let resource = kube::api::ApiResource::erase::<K>(&());

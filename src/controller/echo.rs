@@ -24,6 +24,8 @@ struct Memory {
     secret: Option<String>,
     /// Passes in a row that failed.
     failures: u32,
+    /// Since when its deletion is tried.
+    deleting: Option<Instant>,
 }
 
 impl Echoes {
@@ -93,6 +95,11 @@ impl Echoes {
         let before = memory.failures;
         memory.failures = if failed { before.saturating_add(1) } else { 0 };
         before
+    }
+
+    /// How long the object's deletion has been tried by this process.
+    pub fn deleting_for(&self, key: &ObjectKey) -> Duration {
+        self.lock().entry(key.clone()).or_default().deleting.get_or_insert_with(Instant::now).elapsed()
     }
 
     /// The object is gone.

@@ -4,9 +4,11 @@ pub mod accounts;
 pub mod drive;
 pub mod echo;
 pub mod error;
+pub mod hand_over;
 pub mod locks;
 pub mod ram_access_key;
 pub mod ram_account;
+pub mod ram_revocation;
 pub mod ram_tenant;
 pub mod ram_user;
 pub mod secret;
@@ -33,6 +35,8 @@ pub struct Settings {
     pub allow_custom_endpoints: bool,
     /// Only objects with these labels are looked at.
     pub label_selector: Option<String>,
+    /// How long a deletion is tried before the rest is left to a RamRevocation.
+    pub hand_over_after: std::time::Duration,
     /// Credentials from the operator's surroundings.
     pub environment: Environment,
     /// Rates of calls, by RamAccount.

@@ -13,7 +13,9 @@ use serde_json::Value;
 use super::accounts::Account;
 use super::drive::{Ctx, Kind, ObjectKey, Passed, set_finalizer};
 use super::error::Error;
-use crate::api::{self, CredentialSecret, CredentialSource, RamAccount, RamAccountStatus, RamUser, Usage, Used};
+use crate::api::{
+    self, CredentialSecret, CredentialSource, RamAccount, RamAccountStatus, RamRevocation, RamUser, Usage, Used,
+};
 use crate::digest;
 use crate::plan::marker::default_owner_id;
 use crate::plan::ram_account::{Answered, endpoint_is_public, judge, looks_like_key_id};
@@ -51,7 +53,8 @@ async fn pass(ctx: &Ctx, key: &ObjectKey, mut object: RamAccount) -> Passed<RamA
     let outcome = judge_account(ctx, key, &mut object, &mut facts, look).await;
     publish(ctx, &key.name, &outcome);
     let extra = quota_low(&facts);
-    Passed { object, facts, extra, outcome: outcome.map(|(_, verdict)| verdict), look }
+    let outcome = outcome.map(|(_, verdict)| verdict);
+    Passed { extra, look, ..Passed::new(object, facts, outcome) }
 }
 
 /// Tells everybody whether the account can be used. Trouble that passes by itself changes nothing: credentials that were checked
@@ -114,6 +117,7 @@ async fn judge_account(
         owner_id,
         prefix: object.spec.user_name_prefix.clone().unwrap_or_default(),
         default_domain: facts.default_domain.clone(),
+        leaving: object.meta().deletion_timestamp.is_some(),
     };
     let verdict = match object.meta().deletion_timestamp {
         Some(_) => Verdict::new(Reason::InUse).about(dependents).again_in(Duration::from_secs(5)),
@@ -144,11 +148,16 @@ async fn leave(ctx: &Ctx, key: &ObjectKey, object: &mut RamAccount) -> Result<St
     let users = Api::<RamUser>::all(ctx.kube.clone()).list_metadata(&params).await?;
     let names: Vec<String> =
         users.iter().map(|user| format!("{}/{}", user.namespace().unwrap_or_default(), user.name_any())).collect();
-    if names.is_empty() {
-        set_finalizer(ctx, key, object, false).await?;
-        return Err(Error::Gone);
+    if !names.is_empty() {
+        return Ok(format!("RamUsers {}", names.join(", ")));
     }
-    Ok(format!("RamUsers {}", names.join(", ")))
+    let orders = Api::<RamRevocation>::all(ctx.kube.clone()).list_metadata(&params).await?;
+    let orders: Vec<String> = orders.iter().map(ResourceExt::name_any).collect();
+    if !orders.is_empty() {
+        return Ok(format!("RamRevocations {}", orders.join(", ")));
+    }
+    set_finalizer(ctx, key, object, false).await?;
+    Err(Error::Gone)
 }
 
 async fn owner_id(ctx: &Ctx, object: &RamAccount, facts: &RamAccountStatus) -> Result<String, Error> {

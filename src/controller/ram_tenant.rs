@@ -12,7 +12,7 @@ use crate::api::{RamAccessKey, RamTenant, RamTenantStatus, RamUser, TenantUse};
 use crate::plan::{Reason, Verdict};
 
 /// Counts are refreshed this often; they decide nothing.
-const LOOK: Duration = Duration::from_mins(5);
+const LOOK: Duration = Duration::from_mins(1);
 
 impl Kind for RamTenant {
     const KIND: &'static str = "RamTenant";
@@ -31,7 +31,7 @@ impl Kind for RamTenant {
         let mut facts = object.status.clone().unwrap_or_default();
         let mut extra = Vec::new();
         let outcome = cover(ctx, &object, &mut facts, &mut extra).await;
-        Passed { object, facts, extra, outcome, look: LOOK }
+        Passed { extra, look: LOOK, ..Passed::new(object, facts, outcome) }
     }
 }
 

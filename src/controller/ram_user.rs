@@ -12,14 +12,16 @@ use kube::{Client, Resource, ResourceExt};
 use super::accounts::Account;
 use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, paused, set_finalizer};
 use super::error::Error;
+use super::hand_over::{Patience, leave, patience, unfinished};
 use super::tenancy::{self, NamespaceView};
 use crate::api::{
-    FINALIZER, InventoryKey, KeyOwner, KeyState, RamAccessKey, RamAccessKeyStatus, RamUser, RamUserStatus,
+    FINALIZER, InventoryKey, KeyOwner, KeyState, Order, OrderedUser, RamAccessKey, RamAccessKeyStatus, RamUser,
+    RamUserStatus,
 };
 use crate::plan::marker::Marker;
 use crate::plan::names::generated;
-use crate::plan::ram_access_key::{Journal, window_end};
-use crate::plan::ram_user::{InRam, KeyObject, Memory, Seen, Step, next, policy_attachment};
+use crate::plan::ram_access_key::{Intent, Journal};
+use crate::plan::ram_user::{InRam, KeyObject, Memory, Seen, Step, next, policy_attachment, retains};
 use crate::plan::tenant::Grants;
 use crate::plan::{Next, Reason, Verdict};
 use crate::ram::{self, Class, KeyStatus, Lane, PolicyRef};
@@ -42,17 +44,22 @@ impl Kind for RamUser {
             Ok(account) => account,
             Err(error) => {
                 let facts = object.status.clone().unwrap_or_default();
-                return Passed { object, facts, extra: Vec::new(), outcome: Err(error), look: Duration::from_hours(1) };
+                let mut pass = UserPass::new(ctx, key, object, Err(Verdict::new(Reason::AccountNotReady)));
+                let (outcome, at_most) = pass.end(Err(error)).await;
+                return Passed { at_most, ..Passed::new(pass.object, facts, outcome) };
             }
         };
         let look = account.as_ref().map_or(Duration::from_hours(1), |account| account.look_interval);
         let mut pass = UserPass::new(ctx, key, object, account);
-        let outcome = match pass.lock().await {
-            Ok(_guard) => drive(ctx, &mut pass).await,
-            Err(error) => Err(error),
+        let (outcome, at_most) = match pass.lock().await {
+            Ok(_guard) => {
+                let outcome = drive(ctx, &mut pass).await;
+                pass.end(outcome).await
+            }
+            Err(error) => pass.end(Err(error)).await,
         };
         let facts = pass.facts();
-        Passed { object: pass.object, facts, extra: Vec::new(), outcome, look }
+        Passed { look, at_most, ..Passed::new(pass.object, facts, outcome) }
     }
 }
 
@@ -236,9 +243,48 @@ impl<'a> UserPass<'a> {
         KeyObject {
             deleting: found.deleting,
             ids: found.journal.ids().map(str::to_owned).collect(),
-            open_until: window_end(found.journal.intents.iter()),
+            disarmed: found.journal.state == Some(KeyState::Inactive),
+            intents: found.journal.intents,
             name: found.name,
         }
+    }
+
+    /// A deletion that does not succeed soon is handed over.
+    async fn end(&mut self, outcome: Result<Verdict, Error>) -> (Result<Verdict, Error>, Option<Duration>) {
+        let finalizer = self.object.finalizers().iter().any(|name| name == FINALIZER);
+        if !self.deleting() || !finalizer || !unfinished(&outcome) {
+            return (outcome, None);
+        }
+        match patience(self.ctx, self.key) {
+            Patience::Left(left) => (outcome, Some(left)),
+            Patience::Over => (self.hand_over(None).await.and(Err(Error::Gone)), None),
+        }
+    }
+
+    /// Leaves what is left in RAM to a RamRevocation, and goes. A user that is to stay keeps its marker then.
+    async fn hand_over(&mut self, not_before: Option<Timestamp>) -> Result<(), Error> {
+        let found = keys_of(self.ctx, &self.key.namespace, &self.key.name).await?;
+        let objects: Vec<KeyObject> = found.into_iter().map(|found| self.key_object(found)).collect();
+        let (name, uid) = (self.user_name(), self.object.uid().unwrap_or_default());
+        if !retains(&self.seen()) {
+            let order = Order {
+                account_id: self.memory.account_id.clone(),
+                user: OrderedUser {
+                    user_name: name,
+                    user_id: self.memory.user_id.clone(),
+                    namespace: self.key.namespace.clone(),
+                    name: self.key.name.clone(),
+                    marker_uid: Some(uid.chars().take(8).collect()),
+                    not_before: not_before.map(|time| time.to_string()),
+                },
+                access_key_ids: objects.iter().flat_map(|object| object.ids.clone()).collect(),
+                intents: objects.iter().flat_map(|object| &object.intents).map(Intent::write).collect(),
+                ..Order::default()
+            };
+            let account = self.object.spec.account_ref.name.clone();
+            leave(self.ctx, &self.object, account, order).await?;
+        }
+        set_finalizer(self.ctx, self.key, &mut self.object, false).await
     }
 
     fn facts(&self) -> RamUserStatus {
@@ -265,7 +311,7 @@ impl<'a> UserPass<'a> {
     fn inventory(&self, key: &ram::AccessKey) -> InventoryKey {
         let owner = self.key_objects.iter().find(|object| object.ids.contains(&key.id));
         let open =
-            self.key_objects.iter().any(|object| object.open_until.is_some_and(|until| key.create_time <= until));
+            self.key_objects.iter().any(|object| object.open_until().is_some_and(|until| key.create_time <= until));
         InventoryKey {
             id: key.id.clone(),
             state: match key.status {
@@ -322,37 +368,40 @@ impl<'a> UserPass<'a> {
     }
 
     async fn delete(&self) -> Result<(), Error> {
-        let client = self.client()?;
-        let id =
-            self.ram.as_ref().and_then(|ram| ram.user.as_ref()).map(|user| user.user_id.clone()).unwrap_or_default();
-        // By id first: a user of the same name that somebody made meanwhile is not touched.
-        let outcome = match client.delete_user_by_id(&id).await {
-            Err(error) if matches!(error.class(), Class::Denied | Class::Invalid) => {
-                client.delete_user(&self.user_name()).await
-            }
-            other => other,
-        };
-        match outcome {
-            Err(error) if error.class() == Class::InUse => {
-                let what = error
-                    .code()
-                    .and_then(|code| code.rsplit_once('.'))
-                    .map_or("something", |(_, what)| what)
-                    .to_owned();
-                Err(Verdict::new(Reason::Blocked)
-                    .about(format!("RAM says it still has: {what}"))
-                    .again_in(Duration::from_secs(30))
-                    .into())
-            }
-            other => Ok(other?),
-        }
+        let user = self.ram.as_ref().and_then(|ram| ram.user.as_ref());
+        delete_user(self.client()?, user.map_or("", |user| user.user_id.as_str()), &self.user_name()).await
     }
 
     async fn finish(&mut self) -> Result<(), Error> {
         let (ctx, key) = (self.ctx, self.key);
-        let message = "Nothing of this object is left in RAM that it was asked to remove.".to_owned();
-        note(ctx, &self.object, EventType::Normal, "Removed", message).await;
+        let name = self.user_name();
+        let stays = self.ram.as_ref().is_some_and(|ram| ram.user.is_some());
+        let (reason, message) = if stays && retains(&self.seen()) {
+            ("Retained", format!("User {name} is left in RAM, without our marker."))
+        } else {
+            ("Removed", format!("User {name} of this object is not in RAM any more."))
+        };
+        note(ctx, &self.object, EventType::Normal, reason, message).await;
         set_finalizer(ctx, key, &mut self.object, false).await
+    }
+}
+
+/// Deletes a user that has nothing more, as far as we know.
+pub async fn delete_user(client: &ram::Client, id: &str, name: &str) -> Result<(), Error> {
+    // By id first: a user of the same name that somebody made meanwhile is not touched.
+    let outcome = match client.delete_user_by_id(id).await {
+        Err(error) if matches!(error.class(), Class::Denied | Class::Invalid) => client.delete_user(name).await,
+        other => other,
+    };
+    match outcome {
+        Err(error) if error.class() == Class::InUse => {
+            let what = error.code().and_then(|code| code.rsplit_once('.')).map_or("something", |(_, what)| what);
+            Err(Verdict::new(Reason::Blocked)
+                .about(format!("RAM says it still has: {what}"))
+                .again_in(Duration::from_secs(30))
+                .into())
+        }
+        other => Ok(other?),
     }
 }
 
@@ -362,6 +411,10 @@ pub struct KeyFound {
     pub name: String,
     /// It is being deleted.
     pub deleting: bool,
+    /// Its uid.
+    pub uid: Option<String>,
+    /// It has a rotation interval.
+    pub interval: bool,
     /// Name of its Secret.
     pub secret: String,
     /// What its status remembers.
@@ -381,6 +434,8 @@ pub async fn keys_of(ctx: &Ctx, namespace: &str, user: &str) -> Result<Vec<KeyFo
         let secret = object.data.pointer("/spec/secret/name").and_then(|name| name.as_str());
         Ok(KeyFound {
             deleting: object.metadata.deletion_timestamp.is_some(),
+            uid: object.uid(),
+            interval: object.data.pointer("/spec/rotation/interval").is_some(),
             secret: secret.unwrap_or(&name).to_owned(),
             journal: status.as_ref().map(Journal::read).unwrap_or_default(),
             name,
@@ -446,7 +501,7 @@ impl Pass for UserPass<'_> {
 
     async fn act(&mut self, step: Step) -> Result<(), Error> {
         let name = self.user_name();
-        if !matches!(step, Step::AddFinalizer | Step::RemoveFinalizer | Step::LookAtPolicy(_))
+        if !matches!(step, Step::AddFinalizer | Step::RemoveFinalizer | Step::LookAtPolicy(_) | Step::HandOver(_))
             && !self.ctx.lease.holds()
         {
             return Err(Error::NotLeader);
@@ -480,6 +535,10 @@ impl Pass for UserPass<'_> {
             Step::DeleteKey(id) => Ok(self.client()?.delete_access_key(&name, &id).await?),
             Step::LeaveGroup(group) => Ok(self.client()?.remove_user_from_group(&name, &group).await?),
             Step::DeleteUser => self.delete().await,
+            Step::HandOver(not_before) => {
+                self.hand_over(Some(not_before)).await?;
+                Err(Error::Gone)
+            }
         }
     }
 }

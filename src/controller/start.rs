@@ -19,7 +19,7 @@ use tracing::{debug, warn};
 
 use super::drive::{Ctx, Kind, ObjectKey, reconcile};
 use super::error::Error;
-use crate::api::{RamAccessKey, RamAccount, RamTenant, RamUser, SECRET_LABEL};
+use crate::api::{RamAccessKey, RamAccount, RamRevocation, RamTenant, RamUser, SECRET_LABEL};
 
 type Meta<K> = PartialObjectMeta<K>;
 
@@ -31,6 +31,7 @@ pub async fn run(ctx: Arc<Ctx>, watches: Client) {
         tenant_changes(&ctx, &watches),
         users(&ctx, &watches),
         keys(&ctx, &watches),
+        revocations(&ctx, &watches),
     );
 }
 
@@ -49,7 +50,9 @@ fn accounts(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<
 }
 
 fn tenants(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<> {
-    drain(base::<RamTenant>(ctx, Api::all(watches.clone())), Arc::clone(ctx))
+    let controller = base::<RamTenant>(ctx, Api::all(watches.clone()));
+    // One that came or went may overlap with others.
+    drain(controller.reconcile_all_on(woken(ctx, &ctx.wake_all, RamTenant::KIND)), Arc::clone(ctx))
 }
 
 /// A tenant that came, went or changed its spec decides anew what everybody may have; one whose status changed does not.
@@ -107,6 +110,11 @@ fn keys(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<> {
     let controller =
         with_namespaces(ctx, watches, controller).reconcile_all_on(woken(ctx, &ctx.wake_all, RamAccessKey::KIND));
     drain(controller, Arc::clone(ctx))
+}
+
+fn revocations(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<> {
+    let controller = base::<RamRevocation>(ctx, Api::all(watches.clone()));
+    drain(controller.reconcile_all_on(woken(ctx, &ctx.wake_all, RamRevocation::KIND)), Arc::clone(ctx))
 }
 
 fn base<K: Kind>(ctx: &Arc<Ctx>, api: Api<Meta<K>>) -> Controller<Meta<K>> {

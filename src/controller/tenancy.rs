@@ -57,6 +57,10 @@ where
     let tenants = tenants(ctx, account).await?;
     let tenant = match select(&tenants, &namespace.labels) {
         Ok((_, spec)) => spec,
+        Err(verdict) if verdict.detail.is_none() => {
+            let name = object.meta().namespace.clone().unwrap_or_default();
+            return Ok(Err(verdict.about(format!("namespace {name}, RamAccount {account}"))));
+        }
         Err(verdict) => return Ok(Err(verdict)),
     };
     let inside = match limit(&tenant.limits) {

@@ -7,6 +7,7 @@ pub mod marker;
 pub mod names;
 pub mod ram_access_key;
 pub mod ram_account;
+pub mod ram_revocation;
 pub mod ram_user;
 pub mod reason;
 pub mod tenant;
@@ -87,6 +88,13 @@ impl Verdict {
     }
 }
 
+impl AccountView {
+    /// Refuses grants in an account that is being given up.
+    pub fn open(&self) -> Result<(), Verdict> {
+        if self.leaving { Err(Verdict::new(Reason::AccountLeaving)) } else { Ok(()) }
+    }
+}
+
 /// An account that can be used, as plain data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountView {
@@ -98,4 +106,6 @@ pub struct AccountView {
     pub prefix: String,
     /// The part after `@` in user principal names, if it could be read.
     pub default_domain: Option<String>,
+    /// Its RamAccount is being deleted: what exists is kept up, nothing new is granted.
+    pub leaving: bool,
 }

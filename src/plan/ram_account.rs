@@ -29,11 +29,21 @@ pub fn judge(seen: &Answered<'_>) -> Result<(), Verdict> {
     }
 }
 
-/// Whether an endpoint may be used without the operator's consent: TLS, and a host of Alibaba Cloud.
+/// Whether an endpoint may be used without the operator's consent: TLS, and a host of RAM, IMS or STS.
+///
+/// Other names below aliyuncs.com are handed out to customers, as for buckets and functions.
 #[must_use]
 pub fn endpoint_is_public(url: &str) -> bool {
     let host = url.strip_prefix("https://").map(|rest| rest.trim_end_matches('/'));
-    host.is_some_and(|host| host.ends_with(".aliyuncs.com") && !host.contains(['/', '@', ':', '?', '#']))
+    let Some(labels) = host.and_then(|host| host.strip_suffix(".aliyuncs.com")) else { return false };
+    let (product, place) = labels.split_once('.').unwrap_or((labels, ""));
+    ["ram", "ims", "sts", "sts-vpc"].contains(&product) && (["", "vpc-proxy"].contains(&place) || is_region(place))
+}
+
+fn is_region(text: &str) -> bool {
+    let (continent, rest) = text.split_once('-').unwrap_or_default();
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    ["ap", "cn", "eu", "me", "na", "us"].contains(&continent) && !rest.is_empty() && rest.chars().all(plain)
 }
 
 /// Whether text looks like an AccessKeyId; anything else is sent nowhere.
@@ -67,6 +77,10 @@ mod tests {
             ("https://evil.com?x=.aliyuncs.com", false),
             ("https://aliyuncs.com.evil.com", false),
             ("https://xaliyuncs.com", false),
+            ("https://ram.vpc-proxy.aliyuncs.com", true),
+            ("https://sts.oss-cn-hangzhou.aliyuncs.com", false),
+            ("https://mine.cn-hangzhou.fc.aliyuncs.com", false),
+            ("https://ram.aliyuncs.com@evil.com", false),
         ] {
             assert_eq!(endpoint_is_public(url), public, "{url}");
         }

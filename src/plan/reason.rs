@@ -37,6 +37,24 @@ macro_rules! reasons {
                 match self { $(Reason::$name => Readiness::$readiness,)* }
             }
 
+            /// Whether somebody should know: not what is as asked for, and not what merely takes its time.
+            #[must_use]
+            pub fn is_trouble(self) -> bool {
+                let as_asked = matches!(self, Self::Paused | Self::Inactive | Self::Suspended | Self::UserSuspended);
+                let in_time = matches!(
+                    self,
+                    Self::Deleting
+                        | Self::WaitingForKeys
+                        | Self::UserNotReady
+                        | Self::AwaitingWindow
+                        | Self::AwaitingReplacement
+                        | Self::GracePeriod
+                        | Self::SourcesPending
+                        | Self::Unsettled
+                );
+                self.readiness() != Readiness::Yes && !as_asked && !in_time
+            }
+
             /// What is so: a sentence without its full stop.
             #[must_use]
             pub fn meaning(self) -> &'static str {
@@ -60,6 +78,7 @@ reasons! {
 
     AccountNotFound No "The RamAccount does not exist" "Create it, or correct accountRef in a new object.";
     AccountNotReady No "The RamAccount is not ready" "See its conditions.";
+    AccountLeaving No "The RamAccount is being deleted, so that nothing new is made in it" "Delete this object, or create the RamAccount again.";
     WrongAccount Stalled "This belongs to another Alibaba Cloud account than the one in use" "Give the RamAccount the credentials of the account it began with; nothing is written until then.";
     AccountAlreadyManaged Stalled "An older RamAccount is in charge of this Alibaba Cloud account" "Use that one, and delete this one.";
     CredentialsNotFound No "The operator's own credentials cannot be found" "Create what the detail names.";
@@ -72,10 +91,10 @@ reasons! {
     TenantAmbiguous No "More than one RamTenant of this account selects the namespace" "Ask the platform team to leave one.";
     NameNotAllowed No "The tenant does not allow this userName" "Leave userName out in a new object, or ask for it in the RamTenant's names.users.";
     PolicyNotAllowed No "The tenant does not allow a policy" "Remove the policy, or ask for it in the RamTenant's attach.";
-    RetainNotAllowed No "The tenant does not allow a deletionPolicy other than Delete" "Set deletionPolicy to Delete, or ask for retain: Allow in the RamTenant.";
+    RetainNotAllowed No "The tenant does not allow a deletionPolicy other than Delete, so that Delete is what a deletion does now" "Set deletionPolicy to Delete, or ask for retain: Allow in the RamTenant.";
     LimitReached No "The tenant's limit is reached" "Delete objects that are not needed, or ask for a higher limit.";
 
-    Foreign Stalled "A RAM user of this name exists and was not made here" "Choose another userName in a new object, or remove that user by hand; it is not touched.";
+    Foreign Stalled "A RAM user of this name exists and was not made here, or was left behind by Retain" "Choose another userName in a new object, or remove that user by hand; it is not touched.";
     OwnedElsewhere Stalled "The RAM user of this name belongs to another object or installation" "Choose another userName in a new object; it is not touched.";
     Contested Stalled "Another object keeps taking this RAM user" "Find the other installation with the same ownerId and namespace, and stop one of them.";
     UserReplaced Stalled "Another RAM user has taken the name" "Delete or rename that user in RAM; it is not touched.";
@@ -84,19 +103,29 @@ reasons! {
     QuotaReached No "A quota of RAM is reached" "Remove what is not needed in RAM, or have the quota raised.";
     Blocked Stalled "The RAM user cannot be deleted while something foreign is on it" "Remove in RAM what the detail names; it is not touched.";
     WaitingForKeys No "RamAccessKeys of this user are being deleted" "Wait; see their conditions if it takes long.";
+    GracePeriod No "The user is disarmed and is deleted when its grace period is over" "Wait, or apply the RamUser again to have the user back.";
+    AwaitingReplacement No "The key is disabled; the RamAccessKey that publishes it gets a new pair first" "Wait; see the conditions of the RamAccessKey if it takes long.";
+    Revoked Yes "What was ordered is taken away" "Nothing to do.";
+    RevokeRefused Stalled "The key is not of a user that this installation made" "Disable it in RAM by hand; it is not touched.";
+    KeyNotFound Stalled "The account has no such AccessKey" "Correct accessKeyId in a new object.";
     AwaitingWindow No "A mint without an answer may still make a key" "Wait; RAM refuses that request from the time on that the status shows.";
 
-    UserNotFound No "The RamUser does not exist in this namespace" "Create it.";
+    UserNotFound No "The RamUser does not exist in this namespace" "Create it; the published pair is dead once its user is deleted, and is replaced then.";
     UserNotReady No "The RamUser is not ready" "See its conditions.";
     UserDeleted No "The RamUser is being deleted, and this key with it" "Delete this object too, or create the RamUser again.";
+    UserSuspended No "The RamUser is suspended, and its keys are disabled" "Set spec.state of the RamUser to Active to use them again.";
+    Suspended No "The user's keys are disabled, as spec.state asks" "Set spec.state to Active to use them again.";
+    NoSlotForRotation Stalled "A RAM user has two AccessKeys, and rotation needs both" "Give each workload a RamUser of its own, or leave rotation.interval out of all RamAccessKeys of this user.";
+    SourcesRequired No "The tenant asks for allowedSources" "Add spec.allowedSources, or ask for accessKeys.allowedSources: Optional in the RamTenant.";
+    SourcesPending No "RAM does not show the allowed sources of the key yet" "Wait; RAM applies them within minutes.";
     UserNotOwned Stalled "The RAM user is not ours, so no key is made on it" "See the conditions of the RamUser.";
     SecretConflict Stalled "A Secret of this name exists and was not made here" "Delete or rename that Secret, or choose another secret.name in a new object; it is not touched.";
-    SecretRefused No "The cluster refuses the Secret" "Mend what the detail names: a quota, an admission policy or missing rights.";
-    NoFreeSlot No "The RAM user has two AccessKeys already, which is RAM's limit, and none may be removed now" "Remove a key that nobody needs, or wait until one of ours is out of use.";
+    SecretRefused No "The cluster refuses the Secret" "Mend what the detail names.";
+    NoFreeSlot No "The RAM user has two AccessKeys already, which is RAM's limit, and none may be removed now" "Wait until one of ours is out of use, revoke it by the annotation ram-operator.dev/revoke, or remove a foreign one in RAM.";
     IntentsFull No "Too many mints without an answer are open" "Wait; they close by themselves within half an hour.";
     PrincipalNameUnknown No "The Secret asks for $(userPrincipalName), which could not be read" "Allow the operator ram:GetDefaultDomain.";
     Inactive No "The keys are disabled, as spec.state asks" "Set spec.state to Active to use them again.";
-    DisabledOutside Stalled "The key was disabled in RAM by somebody else" "Enable it in RAM, or set spec.state to Inactive and back to Active; it is not enabled by itself.";
+    DisabledOutside Stalled "The key was disabled in RAM by somebody else" "Enable it in RAM or by the annotation ram-operator.dev/restore, or ask for a new pair by ram-operator.dev/rotate; it is not enabled by itself.";
     Unproven No "The published pair has not been accepted by RAM yet" "Wait; if this stays, see whether the key still exists in RAM.";
     KeyMissing No "The published key is not in RAM's list" "Wait; it is replaced once a second look agrees.";
 

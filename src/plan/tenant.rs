@@ -1,9 +1,11 @@
 //! Which tenant a namespace belongs to, and what that tenant grants.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::api::{
-    NamespaceSelector, Permission, PolicyAttachment, PolicyKind, RamTenantSpec, Requirement, SelectorOperator,
+    NamespaceSelector, Necessity, Permission, PolicyAttachment, PolicyKind, RamTenantSpec, Requirement,
+    SelectorOperator, Span,
 };
 
 use super::names::allowed;
@@ -16,6 +18,8 @@ pub struct Grants {
     system: Option<Vec<String>>,
     custom: Option<Vec<String>>,
     retain: Permission,
+    max_age: Option<Duration>,
+    sources: Necessity,
     /// Whether the object is inside the tenant's limit; one that has its user or key always is.
     pub inside: bool,
 }
@@ -29,6 +33,8 @@ impl Grants {
             system: spec.attach.system.clone(),
             custom: spec.attach.custom.clone(),
             retain: spec.retain,
+            max_age: spec.access_keys.max_age.as_ref().and_then(Span::duration),
+            sources: spec.access_keys.allowed_sources,
             inside,
         }
     }
@@ -58,6 +64,20 @@ impl Grants {
     /// Refuses to leave things behind where the tenant does not allow it.
     pub fn retain(&self, retains: bool) -> Result<(), Verdict> {
         if retains && self.retain == Permission::Deny { Err(Verdict::new(Reason::RetainNotAllowed)) } else { Ok(()) }
+    }
+
+    /// The age at which a pair has to be replaced.
+    #[must_use]
+    pub fn max_age(&self) -> Option<Duration> {
+        self.max_age
+    }
+
+    /// Refuses a key without allowed sources where the tenant asks for them.
+    pub fn sources(&self, given: bool) -> Result<(), Verdict> {
+        if !given && self.sources == Necessity::Required {
+            return Err(Verdict::new(Reason::SourcesRequired));
+        }
+        Ok(())
     }
 
     /// Refuses an object beyond the tenant's limit.

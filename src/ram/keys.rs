@@ -1,9 +1,10 @@
-//! The AccessKeys of a user. `UserName` is always sent: without it these actions mean the caller's own keys.
+//! The AccessKeys of a user. `UserName` (RAM) or `UserPrincipalName` (IMS) is always sent: without it these actions
+//! mean the caller's own keys.
 
 use super::{
     client::{Client, present},
-    error::Error,
-    model::{AccessKey, KeyStatus, LastUsed},
+    error::{Class, Error},
+    model::{AccessKey, ImsUser, KeySources, KeyStatus, LastUsed},
     transport::Api,
     users::NO_USER,
     wire,
@@ -33,5 +34,93 @@ impl Client {
     pub async fn access_key_last_used(&self, user_name: &str, id: &str) -> Result<LastUsed, Error> {
         let params = [("UserName", user_name), ("UserAccessKeyId", id)];
         self.call::<wire::KeyLastUsed>(Api::Ram, "GetAccessKeyLastUsed", &params).await
+    }
+
+    /// When a key was last used, and with which service (IMS GetAccessKeyLastUsed). It lags as
+    /// [`Client::access_key_last_used`] does.
+    pub async fn access_key_last_used_by_service(
+        &self,
+        user_principal_name: &str,
+        id: &str,
+    ) -> Result<LastUsed, Error> {
+        let params = [("UserPrincipalName", user_principal_name), ("UserAccessKeyId", id)];
+        self.call::<wire::KeyLastUsed>(Api::Ims, "GetAccessKeyLastUsed", &params).await
+    }
+
+    /// The user that has a key, None if nobody has it (IMS GetUser). A key in the recycle bin is nobody's.
+    pub async fn user_of_access_key(&self, id: &str) -> Result<Option<ImsUser>, Error> {
+        there(self.call::<wire::OneImsUser>(Api::Ims, "GetUser", &[("UserAccessKeyId", id)]).await)
+    }
+
+    /// Says from where a key may be used (IMS SetAccessKeyPolicy), in place of what was said before.
+    /// [`KeySources::default`] lifts all restriction.
+    pub async fn set_access_key_sources(
+        &self,
+        user_principal_name: &str,
+        id: &str,
+        sources: &KeySources,
+    ) -> Result<(), Error> {
+        let document = wire::key_policy(sources);
+        let params = [
+            ("UserPrincipalName", user_principal_name),
+            ("UserAccessKeyId", id),
+            ("AccessKeyPolicy", document.as_str()),
+        ];
+        self.call::<wire::Done>(Api::Ims, "SetAccessKeyPolicy", &params).await
+    }
+
+    /// From where a key may be used (IMS GetAccessKeyPolicy); the default for a key that nobody restricted. For up to
+    /// minutes after a change it may be what was there before.
+    pub async fn access_key_sources(&self, user_principal_name: &str, id: &str) -> Result<KeySources, Error> {
+        let params = [("UserPrincipalName", user_principal_name), ("UserAccessKeyId", id)];
+        let answer = self.call::<wire::KeyPolicy>(Api::Ims, "GetAccessKeyPolicy", &params).await;
+        present(answer, &["EntityNotExist.AccessKeyPolicy"]).map(Option::unwrap_or_default)
+    }
+
+    /// The UserId of the user whose key is in the recycle bin, None if it is not there (IMS
+    /// GetAccessKeyInfoInRecycleBin). A deleted key may stay in it for 30 days, and be restored.
+    pub async fn access_key_in_recycle_bin(&self, id: &str) -> Result<Option<String>, Error> {
+        let params = [("UserAccessKeyId", id)];
+        there(self.call::<wire::BinnedKey>(Api::Ims, "GetAccessKeyInfoInRecycleBin", &params).await)
+    }
+
+    /// Deletes a key from the recycle bin, for good (IMS DeleteAccessKeyInRecycleBin); one that is not in it is done.
+    pub async fn purge_access_key(&self, user_id: &str, id: &str) -> Result<(), Error> {
+        let params = [("UserId", user_id), ("UserAccessKeyId", id)];
+        there(self.call::<wire::Done>(Api::Ims, "DeleteAccessKeyInRecycleBin", &params).await).map(drop)
+    }
+}
+
+/// The answer, or None if RAM says that there is no such thing. For actions of IMS that have one thing which can be
+/// absent, and whose codes are not documented.
+fn there<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.class() == Class::Missing => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ram::error::Refusal;
+
+    #[test]
+    fn absence_is_told_by_every_code_that_says_so_and_no_other() {
+        let of = |status, code: &str| {
+            let refusal = Refusal { code: code.to_owned(), ..Refusal::default() };
+            there(Err::<(), _>(Error::refused("GetUser", status, &refusal)))
+        };
+        for code in ["EntityNotExist", "EntityNotExist.User.AccessKey", "EntityNotExist.AccessKey"] {
+            assert_eq!(of(404, code).unwrap(), None, "{code}");
+        }
+        for code in ["InvalidApi.NotFound", "InvalidAccessKeyId.NotFound", "NoPermission", "<html>"] {
+            assert!(of(404, code).is_err(), "{code}");
+        }
+        assert!(there(Err::<(), _>(Error::unreadable("GetUser", 404))).is_err());
+        let refusal = Refusal { code: "EntityNotExist.Role".to_owned(), ..Refusal::default() };
+        let obtaining = Error::refused("AssumeRole", 404, &refusal).while_obtaining();
+        assert!(there(Err::<(), _>(obtaining)).is_err());
     }
 }

@@ -1,7 +1,8 @@
 //! A client for Alibaba Cloud RAM that knows no Kubernetes.
 //!
-//! Three APIs act on one set of objects: RAM (`2015-05-01`, keyed by user name), IMS (`2019-08-15`, here keyed by
-//! UserId) and STS (`2015-04-01`, who am I, temporary credentials). [`Client`] has one method for each action needed.
+//! Three APIs act on one set of objects: RAM (`2015-05-01`, keyed by user name), IMS (`2019-08-15`, keyed by UserId or
+//! UserPrincipalName) and STS (`2015-04-01`, who am I, temporary credentials). [`Client`] has one method for each action
+//! needed.
 //!
 //! ```text
 //! Client::get_user ──> credential (cached, renewed, checked against the account)
@@ -40,6 +41,6 @@ pub use credentials::{AssumeRole, Credential, Source};
 pub use error::{Class, Error};
 pub use mint::SignedMint;
 pub use model::{
-    AccessKey, AttachedPolicy, Identity, ImsUser, KeyPair, KeyStatus, LastUsed, NewUser, PolicyRef, PolicyType, Proof,
-    Summary, User, UserChanges,
+    AccessKey, AttachedPolicy, Identity, ImsUser, KeyPair, KeySources, KeyStatus, LastUsed, NewUser, PolicyRef,
+    PolicyType, Proof, Summary, User, UserChanges,
 };

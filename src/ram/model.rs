@@ -1,6 +1,10 @@
 //! The objects of RAM as the rest of the operator sees them. Times are UTC in whole seconds.
 
-use std::fmt;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -178,6 +182,56 @@ pub struct LastUsed {
     pub service: Option<String>,
 }
 
+/// From where a key may be used (IMS SetAccessKeyPolicy). The default, inactive and empty, is no restriction.
+///
+/// Two that mean the same are equal: neither order nor repetition counts, nor how an address is spelled
+/// (`2001:DB8::1/128` is `2001:db8::1`, `10.1.2.3/8` is `10.0.0.0/8`).
+#[derive(Clone, Debug, Default)]
+pub struct KeySources {
+    /// Whether the restriction is in force. In force and empty, it lets nobody use the key.
+    pub active: bool,
+    /// Public addresses, and ranges in CIDR notation.
+    pub public: Vec<String>,
+    /// Ids of VPCs with the addresses and ranges inside each; `AllowAllVPC` stands for every VPC.
+    pub vpcs: Vec<(String, Vec<String>)>,
+}
+
+impl KeySources {
+    fn meaning(&self) -> (bool, BTreeSet<String>, BTreeMap<&str, BTreeSet<String>>) {
+        let mut vpcs = BTreeMap::<&str, BTreeSet<String>>::new();
+        for (id, ranges) in &self.vpcs {
+            vpcs.entry(id).or_default().extend(ranges.iter().map(|range| plain_range(range)));
+        }
+        (self.active, self.public.iter().map(|range| plain_range(range)).collect(), vpcs)
+    }
+}
+
+impl PartialEq for KeySources {
+    fn eq(&self, other: &Self) -> bool {
+        self.meaning() == other.meaning()
+    }
+}
+
+impl Eq for KeySources {}
+
+/// The one spelling of an address or range; what is neither stays as it is.
+fn plain_range(text: &str) -> String {
+    let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+    let Ok(address) = address.parse::<IpAddr>() else {
+        return text.to_owned();
+    };
+    let bits: u32 = if address.is_ipv4() { 32 } else { 128 };
+    let prefix = prefix.map_or(Some(bits), |prefix| prefix.parse().ok());
+    let Some((prefix, rest)) = prefix.and_then(|prefix| Some((prefix, bits.checked_sub(prefix)?))) else {
+        return text.to_owned();
+    };
+    let first: IpAddr = match address {
+        IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits() & u32::MAX.checked_shl(rest).unwrap_or(0)).into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & u128::MAX.checked_shl(rest).unwrap_or(0)).into(),
+    };
+    if rest == 0 { first.to_string() } else { format!("{first}/{prefix}") }
+}
+
 /// Who maintains a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum PolicyType {
@@ -261,6 +315,47 @@ mod tests {
         assert_eq!(user.user_name(), "svc");
         "svc".clone_into(&mut user.user_principal_name);
         assert_eq!(user.user_name(), "svc");
+    }
+
+    fn list(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    fn sources(public: &[&str], vpcs: &[(&str, &[&str])]) -> KeySources {
+        let vpcs = vpcs.iter().map(|(id, ranges)| ((*id).to_owned(), list(ranges))).collect();
+        KeySources { active: true, public: list(public), vpcs }
+    }
+
+    #[test]
+    fn sources_are_equal_that_mean_the_same() {
+        let some = sources(&["2001:db8::1", "198.51.100.0/24"], &[("vpc-a", &["10.0.0.0/8"]), ("vpc-b", &["::/0"])]);
+        for same in [
+            sources(&["198.51.100.0/24", "2001:DB8:0::1/128"], &[("vpc-b", &["::/0"]), ("vpc-a", &["10.1.2.3/8"])]),
+            sources(
+                &["2001:db8::1", "198.51.100.7/24", "2001:db8::1/128"],
+                &[("vpc-a", &["10.0.0.0/8"]), ("vpc-b", &["::1/0"]), ("vpc-a", &["10.0.0.0/8", "10.0.0.0/8"])],
+            ),
+        ] {
+            assert_eq!(same, some);
+        }
+        for other in [
+            KeySources { active: false, ..some.clone() },
+            KeySources { public: list(&["198.51.100.0/24"]), ..some.clone() },
+            KeySources { public: list(&["2001:db8::1", "198.51.100.0/25"]), ..some.clone() },
+            KeySources { public: list(&["2001:db8::1", "0.0.0.0/0", "198.51.100.0/24"]), ..some.clone() },
+            KeySources { vpcs: vec![("vpc-a".to_owned(), list(&["10.0.0.0/8", "::/0"]))], ..some.clone() },
+            KeySources { vpcs: Vec::new(), ..some.clone() },
+        ] {
+            assert_ne!(other, some);
+        }
+        assert_ne!(sources(&[], &[]), KeySources::default());
+    }
+
+    #[test]
+    fn what_is_no_range_is_compared_as_it_is() {
+        for text in ["", "everywhere", "192.0.2.10/33", "::/129", "192.0.2.10/", "192.0.2.10/-1", "192.0.2.10/24/24"] {
+            assert_eq!(plain_range(text), text);
+        }
     }
 
     #[test]

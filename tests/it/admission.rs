@@ -608,16 +608,21 @@ async fn what_is_left_out_gets_its_default() {
             "accountRef": {"name": "default"},
             "namespaceSelector": {},
             "names": {}, "attach": {}, "limits": {},
+            "accessKeys": {"allowedSources": "Optional"},
             "retain": "Deny",
         })
     );
-    let user = json!({"accountRef": {"name": "default"}, "attachments": "Exclusive", "deletionPolicy": "Delete"});
+    let user = json!({
+        "accountRef": {"name": "default"}, "attachments": "Exclusive", "deletionPolicy": "Delete",
+        "state": "Active", "deletionGracePeriod": "0s",
+    });
     assert_eq!(stored(&world, "RamUser", &json!({})).await, user);
     assert_eq!(stored(&world, "RamUser", &json!({"accountRef": {}})).await, user);
     let key = json!({
         "userRef": {"name": "reader"},
         "state": "Active",
         "secret": {"formats": ["Env"]},
+        "rotation": {"overlap": "1d", "quarantine": "3d", "purgeFromRecycleBin": false},
         "deletionPolicy": "Delete",
     });
     assert_eq!(stored(&world, "RamAccessKey", &valid("RamAccessKey")).await, key);

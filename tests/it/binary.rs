@@ -6,8 +6,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::ServiceAccount;
-use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
+use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, Role, RoleBinding};
 use kube::api::{Api, DeleteParams, PostParams};
 use ram_operator::api;
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::chart::{documents, floats};
 use crate::oracle;
-use crate::support::operator::token;
+use crate::support::operator::{NAMESPACE, token};
 use crate::support::ram::Options;
 use crate::world::{World, eventually, shared};
 
@@ -110,6 +111,12 @@ async fn wrong_flags_get_one_line_and_exit_code_2() {
         (&["run", "--namespace=A_B"], "must be the name of a namespace"),
         (&["run", "--credentials-namespace=-a"], "must be the name of a namespace"),
         (&["run", "--watch-label-selector=;"], "must be a label selector such as 'shard=a'"),
+        (&["run", "--hand-over-after=soon"], "must be a duration such as 30s"),
+        (&["run", "--leader-elect=maybe"], "invalid value 'maybe' for '--leader-elect"),
+        (&["run", "--lease-name=A_B"], "must be the name of an object"),
+        (&["run", "--lease-duration=5s"], "must be whole seconds from 6s to 10m"),
+        (&["run", "--lease-duration=11m"], "must be whole seconds from 6s to 10m"),
+        (&["run", "--lease-duration=6500ms"], "must be whole seconds from 6s to 10m"),
         (&["run", "extra"], "unexpected argument 'extra' found"),
         (&["crds", "--json"], "unexpected argument '--json' found"),
         (&["policy", "--account=12"], "must be an account number"),
@@ -169,7 +176,7 @@ async fn crds_prints_the_crds() {
     let printed = documents(&ended.stdout);
     let mut wanted = api::crds().expect("CRDs");
     wanted.iter_mut().for_each(floats);
-    assert_eq!(printed.len(), 4);
+    assert_eq!(printed.len(), 5);
     assert!(printed == wanted, "what is printed is not what the types give");
 }
 
@@ -200,21 +207,29 @@ async fn policy_prints_a_ram_policy() {
     let ended = run(&narrow, &[]).await;
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
     let narrow: Value = serde_json::from_str(&ended.stdout).expect("JSON");
-    let attach = narrow["Statement"]
-        .as_array()
-        .expect("statements")
-        .iter()
-        .find(|statement| statement["Action"].to_string().contains("AttachPolicyToUser"))
-        .expect("the right to attach");
+    let statements = narrow["Statement"].as_array().expect("statements");
+    let resource = |action: &str| {
+        let action = json!(format!("ram:{action}"));
+        let allows = |statement: &&Value| statement["Action"].as_array().is_some_and(|all| all.contains(&action));
+        statements.iter().find(allows).unwrap_or_else(|| panic!("no right to {action}"))["Resource"].clone()
+    };
+    let user = format!("acs:ram:*:{account}:user/k8s.*");
     assert_eq!(
-        attach["Resource"],
+        resource("AttachPolicyToUser"),
         json!([
-            format!("acs:ram:*:{account}:user/k8s.*"),
+            user,
             "acs:ram:*:system:policy/AliyunOSS*",
             "acs:ram:*:system:policy/AliyunOTSReadOnlyAccess",
             format!("acs:ram:*:{account}:policy/shared-?"),
         ])
     );
+    for action in ["GetAccessKeyLastUsed", "SetAccessKeyPolicy", "GetAccessKeyPolicy"] {
+        assert_eq!(resource(action), json!(user), "{action}");
+    }
+    // The recycle bin has no resources of its own.
+    for action in ["GetAccessKeyInfoInRecycleBin", "DeleteAccessKeyInRecycleBin"] {
+        assert_eq!(resource(action), json!("*"), "{action}");
+    }
     assert!(!ended.stdout.contains("acs:ram:*:*:"), "{}", ended.stdout);
 }
 
@@ -236,22 +251,49 @@ async fn what_stops_it_from_starting_is_said_in_one_line() {
 }
 
 /// A kubeconfig for the shared cluster with this token.
-async fn kubeconfig(token: &str) -> Value {
+pub async fn kubeconfig(token: &str) -> Value {
     let text = fs::read_to_string(shared().await.cluster.kubeconfig()).expect("a kubeconfig");
     let mut config: Value = serde_json::from_str(&text).expect("JSON");
     config["users"][0]["user"] = json!({"token": token});
     config
 }
 
-/// The program as an operator of a corner.
-struct Operator {
+/// Lets the ServiceAccount `name` of `namespace` have the Lease of a corner, as the chart's Role does for the Lease of the release.
+pub async fn may_lead(world: &World, namespace: &str, name: &str) {
+    let group = "coordination.k8s.io";
+    let role = serde_json::from_value(json!({
+        "metadata": {"name": world.name},
+        "rules": [
+            {"apiGroups": [group], "resources": ["leases"], "verbs": ["create"]},
+            {"apiGroups": [group], "resources": ["leases"], "resourceNames": [world.name], "verbs": ["get", "update"]},
+        ],
+    }));
+    let binding = serde_json::from_value(json!({
+        "metadata": {"name": world.name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": world.name},
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
+    }));
+    let roles: Api<Role> = Api::namespaced(world.admin.clone(), NAMESPACE);
+    roles.create(&PostParams::default(), &role.expect("a Role")).await.expect("made");
+    let bindings: Api<RoleBinding> = Api::namespaced(world.admin.clone(), NAMESPACE);
+    bindings.create(&PostParams::default(), &binding.expect("a RoleBinding")).await.expect("made");
+}
+
+/// The program as an operator of a corner. Dropping it kills it.
+pub struct Operator {
     program: Program,
     address: SocketAddr,
     http: reqwest::Client,
 }
 
 impl Operator {
-    fn start(world: &World, kubeconfig: &Value) -> Self {
+    /// The only one.
+    pub fn start(world: &World, kubeconfig: &Value) -> Self {
+        Self::start_with(world, kubeconfig, &["--leader-elect=false"])
+    }
+
+    /// One with further flags.
+    pub fn start_with(world: &World, kubeconfig: &Value, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("kubeconfig");
         fs::write(&file, kubeconfig.to_string()).expect("written");
@@ -259,10 +301,28 @@ impl Operator {
         let address = free();
         let (listen, selector) = (format!("--listen={address}"), format!("--watch-label-selector={}", world.label()));
         let level = "--log-level=debug,ram_operator=trace";
-        let arguments = ["run", &listen, &selector, level, "--allow-custom-endpoints"];
+        let mut arguments = vec!["run", listen.as_str(), selector.as_str(), level, "--allow-custom-endpoints"];
+        arguments.extend(flags);
         let program = Program::start(folder, &arguments, &[("KUBECONFIG", &file)]);
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().expect("a client");
         Self { program, address, http }
+    }
+
+    /// As by SIGKILL.
+    pub async fn kill(mut self) {
+        self.program.signal("KILL");
+        self.program.ended().await;
+    }
+
+    /// Sends a signal and goes on.
+    pub fn signal(&self, name: &str) {
+        self.program.signal(name);
+    }
+
+    /// Waits until it ends by itself: its exit code and what it said.
+    pub async fn ended(mut self) -> (Option<i32>, String) {
+        let status = self.program.ended().await;
+        (status.code(), self.program.stderr())
     }
 
     async fn get(&self, path: &str) -> Result<(u16, String), String> {
@@ -272,7 +332,7 @@ impl Operator {
     }
 
     /// Waits until `/readyz` answers so.
-    async fn readiness(&self, code: u16, says: &str) {
+    pub async fn readiness(&self, code: u16, says: &str) {
         eventually(&format!("/readyz to answer {code} {says}"), || async {
             match self.get("/readyz").await {
                 Ok((seen, text)) if seen == code && text.contains(says) => Ok(()),
@@ -282,7 +342,8 @@ impl Operator {
         .await;
     }
 
-    async fn ready(&self) {
+    /// Waits until it works.
+    pub async fn ready(&self) {
         self.readiness(200, "ok").await;
     }
 
@@ -303,8 +364,15 @@ impl Operator {
 async fn the_program_works_in_a_cluster_until_sigterm() {
     let world = World::new("binary_run").await;
     let token = token(&world.admin).await.expect("a token");
-    let operator = Operator::start(&world, &kubeconfig(&token).await);
+    // With the usual flags, so that it is the chart's Role that gives the right to lead. No other test uses this Lease.
+    let operator = Operator::start_with(&world, &kubeconfig(&token).await, &[]);
     operator.ready().await;
+    let leases: Api<Lease> = Api::namespaced(world.admin.clone(), NAMESPACE);
+    let holder = || async {
+        let lease = leases.get("ram-operator").await.expect("a Lease");
+        lease.spec.and_then(|spec| spec.holder_identity).expect("a holder")
+    };
+    assert!(holder().await.starts_with("ram-operator_"), "{}", holder().await);
     assert_eq!(operator.get("/healthz").await, Ok((200, "ok\n".to_owned())));
     assert_eq!(operator.get("/nothing").await.map(|(code, _)| code), Ok(404));
 
@@ -317,8 +385,10 @@ async fn the_program_works_in_a_cluster_until_sigterm() {
     for name in ["ram_operator_ram_calls_total", "ram_operator_reconciles_total", "ram_operator_objects"] {
         assert!(metrics.lines().any(|line| line.starts_with(name)), "{name} is not in:\n{metrics}");
     }
+    assert!(metrics.lines().any(|line| line == "ram_operator_leader 1"), "{metrics}");
 
     let said = operator.end("TERM").await;
+    assert_eq!(holder().await, "", "the lease is given back");
     for line in said.lines() {
         assert!(serde_json::from_str::<Value>(line).is_ok_and(|line| line.is_object()), "not JSON: {line}");
     }
@@ -359,7 +429,8 @@ async fn missing_rights_are_named_and_waited_for() {
         ..TokenRequest::default()
     };
     let answer = accounts.create_token_request("fresh", &PostParams::default(), &request).await.expect("a token");
-    let operator = Operator::start(&world, &kubeconfig(&answer.status.expect("a token").token).await);
+    let config = kubeconfig(&answer.status.expect("a token").token).await;
+    let operator = Operator::start_with(&world, &config, &[&format!("--lease-name={}", world.name)]);
     let says = "not ready: the right to list ramaccounts.ram-operator.dev is missing; the chart's ClusterRole has it";
     operator.readiness(503, says).await;
     assert_eq!(operator.get("/healthz").await, Ok((200, "ok\n".to_owned())));
@@ -372,6 +443,10 @@ async fn missing_rights_are_named_and_waited_for() {
     .expect("a ClusterRoleBinding");
     let bindings: Api<ClusterRoleBinding> = Api::all(world.admin.clone());
     bindings.create(&PostParams::default(), &binding).await.expect("made");
+    let says = "not ready: the right to get leases in the namespace ram-operator is missing; the chart's Role has it";
+    operator.readiness(503, says).await;
+
+    may_lead(&world, &world.ns, "fresh").await;
     operator.ready().await;
     bindings.delete(&world.name, &DeleteParams::default()).await.expect("deleted");
     let said = operator.end("TERM").await;

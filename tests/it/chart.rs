@@ -113,19 +113,25 @@ async fn values_are_rendered() {
             "ClusterRole",
             "ClusterRole",
             "ClusterRole",
+            "ClusterRole",
             "ClusterRoleBinding",
             "CustomResourceDefinition",
             "CustomResourceDefinition",
             "CustomResourceDefinition",
             "CustomResourceDefinition",
+            "CustomResourceDefinition",
             "Deployment",
+            "PodDisruptionBudget",
+            "Role",
+            "RoleBinding",
             "ServiceAccount",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
         ]
     );
     assert_eq!(deployment(&usual)["metadata"]["name"], "shard-ram-operator");
-    assert_eq!(deployment(&usual)["spec"]["replicas"], json!(1.0));
-    assert_eq!(deployment(&usual)["spec"]["strategy"], json!({"type": "Recreate"}));
-    assert_eq!(flags(&usual), ["run", "--log-format=json", "--log-level=info", "--listen=0.0.0.0:8080"]);
+    let lease = "--lease-name=shard-ram-operator";
+    assert_eq!(flags(&usual), ["run", "--log-format=json", "--log-level=info", "--listen=0.0.0.0:8080", lease]);
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(container(&usual)["image"], format!("ghcr.io/ram-operator/ram-operator:{version}"), "appVersion");
 
@@ -148,6 +154,7 @@ async fn values_are_rendered() {
             "--credentials-namespace=team-a",
             "--credentials-namespace=team-b",
             "--allow-custom-endpoints",
+            lease,
             "--watch-label-selector=shard=a",
             "--workers=4",
         ]
@@ -168,6 +175,87 @@ async fn values_are_rendered() {
     let more = rendered(&["metrics.serviceMonitor.enabled=true", "networkPolicy.enabled=true"]).await;
     for kind in ["Service", "ServiceMonitor", "NetworkPolicy"] {
         assert_eq!(of_kind(&more, kind).len(), 1, "{kind}");
+    }
+}
+
+/// The rules of a role about a group of the API.
+fn rules<'a>(role: &'a Value, group: &str) -> Vec<&'a Value> {
+    let rules = role["rules"].as_array().expect("rules");
+    rules.iter().filter(|rule| rule["apiGroups"] == json!([group])).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_elect_a_leader_and_one_alone_need_not() {
+    let spread =
+        |documents: &[Value]| deployment(documents)["spec"]["template"]["spec"]["topologySpreadConstraints"].clone();
+    let usual = rendered(&[]).await;
+    let spec = &deployment(&usual)["spec"];
+    assert_eq!(spec["replicas"], json!(2.0));
+    assert_eq!(spec["strategy"]["type"], "RollingUpdate");
+    let budget = &of_kind(&usual, "PodDisruptionBudget")[0]["spec"];
+    assert_eq!(budget["maxUnavailable"], json!(1.0));
+    assert_eq!(budget["selector"], spec["selector"]);
+    assert_eq!(spread(&usual)[0]["whenUnsatisfiable"], "ScheduleAnyway");
+    assert_eq!(spread(&usual)[0]["labelSelector"], spec["selector"]);
+    let role = of_kind(&usual, "Role")[0];
+    assert_eq!(role["metadata"]["namespace"], "elsewhere");
+    let named = json!({
+        "apiGroups": ["coordination.k8s.io"],
+        "resources": ["leases"],
+        "resourceNames": ["shard-ram-operator"],
+        "verbs": ["get", "update"],
+    });
+    let create = json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]});
+    assert_eq!(role["rules"], json!([create, named]));
+    let subject = json!({"kind": "ServiceAccount", "name": "shard-ram-operator", "namespace": "elsewhere"});
+    assert_eq!(of_kind(&usual, "RoleBinding")[0]["subjects"], json!([subject]));
+
+    let own = rendered(&["topologySpreadConstraints[0].topologyKey=zone", "fullnameOverride=ram"]).await;
+    assert_eq!(spread(&own), json!([{"topologyKey": "zone"}]));
+    assert!(flags(&own).contains(&"--lease-name=ram".to_owned()), "{:?}", flags(&own));
+    assert_eq!(rules(of_kind(&own, "Role")[0], "coordination.k8s.io")[1]["resourceNames"], json!(["ram"]));
+
+    // One replica that elects itself hands over to the next one in an upgrade.
+    let one = rendered(&["replicas=1"]).await;
+    assert_eq!(deployment(&one)["spec"]["strategy"]["type"], "RollingUpdate");
+    assert_eq!(of_kind(&one, "PodDisruptionBudget").len(), 0);
+    assert_eq!(spread(&one), Value::Null);
+
+    let alone = rendered(&["replicas=1", "leaderElection.enabled=false"]).await;
+    assert_eq!(deployment(&alone)["spec"]["replicas"], json!(1.0));
+    assert_eq!(deployment(&alone)["spec"]["strategy"], json!({"type": "Recreate"}));
+    assert!(flags(&alone).contains(&"--leader-elect=false".to_owned()), "{:?}", flags(&alone));
+    assert!(!flags(&alone).iter().any(|flag| flag.starts_with("--lease-name")), "{:?}", flags(&alone));
+    for kind in ["Role", "RoleBinding", "PodDisruptionBudget"] {
+        assert_eq!(of_kind(&alone, kind).len(), 0, "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_gives_power_can_be_chosen() {
+    let operator = |documents: &[Value]| {
+        let roles = of_kind(documents, "ClusterRole");
+        let found = roles.into_iter().find(|role| role["metadata"]["name"] == "shard-ram-operator");
+        found.expect("the operator's ClusterRole").clone()
+    };
+    let usual = rendered(&[]).await;
+    assert!(rules(&operator(&usual), "apps").is_empty(), "restartTargets.enabled is false");
+    let restarting = operator(&rendered(&["restartTargets.enabled=true"]).await);
+    let rule = json!({
+        "apiGroups": ["apps"],
+        "resources": ["deployments", "statefulsets", "daemonsets"],
+        "verbs": ["get", "patch"],
+    });
+    assert_eq!(rules(&restarting, "apps"), [&rule]);
+
+    let binding = |documents: &[Value]| of_kind(documents, "ValidatingAdmissionPolicyBinding")[0]["spec"].clone();
+    let name = json!({"policyName": "shard-ram-operator-revocations", "validationActions": ["Deny"]});
+    assert_eq!(binding(&usual), name);
+    let labelled = rendered(&["watchLabelSelector=shard=a"]).await;
+    assert_eq!(binding(&labelled)["matchResources"]["objectSelector"], json!({"matchLabels": {"shard": "a"}}));
+    let open = rendered(&["admissionPolicies.enabled=false"]).await;
+    for kind in ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"] {
+        assert_eq!(of_kind(&open, kind).len(), 0, "{kind}");
     }
 }
 
@@ -205,7 +293,7 @@ async fn crds_are_those_of_the_source_tree() {
     for keep in [true, false] {
         let all = rendered(&[&format!("crds.keep={keep}")]).await;
         let crds = of_kind(&all, "CustomResourceDefinition");
-        assert_eq!(crds.len(), 4);
+        assert_eq!(crds.len(), 5);
         for crd in crds {
             let plural = crd["spec"]["names"]["plural"].as_str().expect("a plural");
             let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds").join(format!("{plural}.yaml"));
@@ -236,6 +324,13 @@ async fn wrong_values_are_refused() {
         ("image.tag=a/b", "at '/image/tag': 'a/b' does not match pattern"),
         ("fullnameOverride=A_B", "at '/fullnameOverride': 'A_B' does not match pattern"),
         ("crds.install=later", "at '/crds/install': got string, want boolean"),
+        ("replicas=two", "at '/replicas': got string, want integer"),
+        ("replicas=-1", "at '/replicas': minimum: got -1, want 0"),
+        ("leaderElection.enabled=false", "leaderElection.enabled=false needs replicas=1"),
+        ("leaderElection.leaseName=a", "at '/leaderElection': additional properties 'leaseName' not allowed"),
+        ("restartTargets.enabled=1", "at '/restartTargets/enabled': got number, want boolean"),
+        ("admissionPolicies=false", "at '/admissionPolicies': got boolean, want object"),
+        ("topologySpreadConstraints=zone", "at '/topologySpreadConstraints': got string, want array"),
         ("log.format=xml", "at '/log/format': value must be one of 'json', 'text'"),
         ("log.level=a b", "at '/log/level': 'a b' does not match pattern"),
         ("terminationGracePeriodSeconds=30", "at '/terminationGracePeriodSeconds': minimum: got 30, want 90"),
@@ -273,7 +368,7 @@ async fn the_release_is_installed_and_upgraded() {
     };
     assert_eq!(status().await["info"]["status"], "deployed");
     let (first, before) = (status().await["version"].as_i64().expect("a revision"), uids().await);
-    assert_eq!(before.split_whitespace().count(), 4, "{before}");
+    assert_eq!(before.split_whitespace().count(), 5, "{before}");
     assert!(level().await.contains("--log-level=info"));
 
     let notes = helm_ok(&["get", "notes", "ram-operator", "--namespace", NAMESPACE]).await;
@@ -281,6 +376,8 @@ async fn the_release_is_installed_and_upgraded() {
         "kubectl -n ram-operator create secret generic alibaba-credentials --from-env-file=credentials.env",
         "kubectl wait --for=condition=Ready ramaccount/default",
         "kubectl get ram -A",
+        "kubectl get ramrev",
+        "kubectl -n ram-operator get lease ram-operator",
     ] {
         assert!(notes.contains(step), "{step} is not in:\n{notes}");
     }
@@ -398,23 +495,46 @@ async fn a_second_release_comes_and_goes() {
     helm_ok(&install).await;
     let instance = format!("app.kubernetes.io/instance={name}");
     let here = || async {
-        let everything = "deployments,serviceaccounts,clusterroles,clusterrolebindings,crds";
-        kubectl(&["get", everything, "--namespace", ns, "-l", &instance, "-o", "name"]).await
+        let namespaced = "deployments,serviceaccounts,roles,rolebindings,poddisruptionbudgets";
+        let policies = "validatingadmissionpolicies,validatingadmissionpolicybindings";
+        let everything = format!("{namespaced},{policies},clusterroles,clusterrolebindings,crds");
+        kubectl(&["get", &everything, "--namespace", ns, "-l", &instance, "-o", "name"]).await
     };
     let mut found: Vec<String> = here().await.lines().map(str::to_owned).collect();
     found.sort_unstable();
     let mut wanted = vec![
         format!("clusterrole.rbac.authorization.k8s.io/{name}"),
         format!("clusterrole.rbac.authorization.k8s.io/{name}-edit"),
+        format!("clusterrole.rbac.authorization.k8s.io/{name}-incident-response"),
         format!("clusterrole.rbac.authorization.k8s.io/{name}-view"),
         format!("clusterrolebinding.rbac.authorization.k8s.io/{name}"),
         format!("deployment.apps/{name}"),
+        format!("poddisruptionbudget.policy/{name}"),
+        format!("role.rbac.authorization.k8s.io/{name}"),
+        format!("rolebinding.rbac.authorization.k8s.io/{name}"),
         format!("serviceaccount/{name}"),
+        format!("validatingadmissionpolicy.admissionregistration.k8s.io/{name}-revocations"),
+        format!("validatingadmissionpolicybinding.admissionregistration.k8s.io/{name}-revocations"),
     ];
     wanted.sort_unstable();
     assert_eq!(found, wanted);
     let account = format!("system:serviceaccount:{ns}:{name}");
     allowed(&world.admin, &account, "default", ("create", "secrets"), true).await;
+
+    // To one replica without election and back: the API server takes it only if helm removes what belongs to the other strategy.
+    let strategy = || async {
+        let path = "jsonpath={.spec.replicas} {.spec.strategy.type}";
+        kubectl(&["get", "deployment", name, "--namespace", ns, "-o", path]).await
+    };
+    assert_eq!(strategy().await, "2 RollingUpdate");
+    let mut upgrade = install.clone();
+    upgrade[0] = "upgrade";
+    let mut alone = upgrade.clone();
+    alone.extend(["--set", "replicas=1", "--set", "leaderElection.enabled=false"]);
+    helm_ok(&alone).await;
+    assert_eq!(strategy().await, "1 Recreate");
+    helm_ok(&upgrade).await;
+    assert_eq!(strategy().await, "2 RollingUpdate");
 
     helm_ok(&["uninstall", name, "--namespace", ns, "--wait"]).await;
     eventually("everything of the release to be gone", || async {
@@ -424,7 +544,7 @@ async fn a_second_release_comes_and_goes() {
     .await;
     allowed(&world.admin, &account, "default", ("create", "secrets"), false).await;
     let crds = kubectl(&["get", "crds", "-l", "app.kubernetes.io/instance=ram-operator", "-o", "name"]).await;
-    assert_eq!(crds.lines().count(), 4, "the first release keeps its CRDs: {crds}");
+    assert_eq!(crds.lines().count(), 5, "the first release keeps its CRDs: {crds}");
 }
 
 /// Whether somebody may do something in a namespace.
@@ -474,6 +594,14 @@ async fn the_operator_may_do_what_it_does_and_no_more() {
         wanted.extend(["create", "update", "delete", "deletecollection"].map(|verb| (right(verb, &whole), false)));
         wanted.extend(["update", "patch"].map(|verb| (right(verb, &status), true)));
     }
+    let revocations = "ramrevocations.ram-operator.dev";
+    let verbs = ["get", "list", "watch", "create", "patch", "delete"];
+    wanted.extend(verbs.map(|verb| (right(verb, revocations), true)));
+    wanted.extend(["update", "deletecollection"].map(|verb| (right(verb, revocations), false)));
+    let status = "ramrevocations.ram-operator.dev/status";
+    wanted.extend(["get", "update", "patch"].map(|verb| (right(verb, status), true)));
+    wanted.push((right("update", "ramrevocations.ram-operator.dev/finalizers"), true));
+    wanted.extend(["get", "create", "update"].map(|verb| (right(verb, "leases.coordination.k8s.io"), false)));
     wanted.extend(["get", "list", "watch", "create", "update"].map(|verb| (right(verb, "secrets"), true)));
     wanted.extend(["delete", "deletecollection"].map(|verb| (right(verb, "secrets"), false)));
     wanted.extend(["get", "list", "watch"].map(|verb| (right(verb, "namespaces"), true)));
@@ -485,6 +613,7 @@ async fn the_operator_may_do_what_it_does_and_no_more() {
         ..right(verb, "customresourcedefinitions.apiextensions.k8s.io")
     };
     wanted.push((crd("get", "ramusers.ram-operator.dev"), true));
+    wanted.push((crd("get", "ramrevocations.ram-operator.dev"), true));
     wanted.push((crd("get", "others.example.com"), false));
     wanted.extend(["update", "patch", "delete"].map(|verb| (crd(verb, "ramusers.ram-operator.dev"), false)));
     for (verb, what) in [
@@ -494,6 +623,8 @@ async fn the_operator_may_do_what_it_does_and_no_more() {
         ("create", "pods"),
         ("create", "pods/exec"),
         ("create", "serviceaccounts/token"),
+        ("get", "deployments.apps"),
+        ("patch", "deployments.apps"),
         ("get", "clusterroles.rbac.authorization.k8s.io"),
         ("bind", "clusterroles.rbac.authorization.k8s.io"),
         ("escalate", "clusterroles.rbac.authorization.k8s.io"),
@@ -506,6 +637,20 @@ async fn the_operator_may_do_what_it_does_and_no_more() {
     for (asked, wanted) in wanted {
         if may(&world.admin, &who, &world.ns, asked.clone()).await != wanted {
             complaints.push(format!("should be {wanted}: {asked:?}"));
+        }
+    }
+    for (verb, name, wanted) in [
+        ("create", None, true),
+        ("get", Some("ram-operator"), true),
+        ("update", Some("ram-operator"), true),
+        ("delete", Some("ram-operator"), false),
+        ("get", Some("other"), false),
+        ("update", Some("other"), false),
+    ] {
+        let name = name.map(str::to_owned);
+        let asked = ResourceAttributes { name, ..right(verb, "leases.coordination.k8s.io") };
+        if may(&world.admin, &who, NAMESPACE, asked.clone()).await != wanted {
+            complaints.push(format!("should be {wanted} in {NAMESPACE}: {asked:?}"));
         }
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
@@ -544,10 +689,80 @@ async fn those_who_edit_or_view_a_namespace_edit_or_view_its_users_and_keys() {
             allowed(admin, who, place, right, false).await;
         }
     }
-    for kind in ["ramaccounts.ram-operator.dev", "ramtenants.ram-operator.dev"] {
+    for kind in ["ramaccounts.ram-operator.dev", "ramtenants.ram-operator.dev", "ramrevocations.ram-operator.dev"] {
         for who in [&editor, &viewer] {
             allowed(admin, who, ns, ("get", kind), false).await;
             allowed(admin, who, ns, ("create", kind), false).await;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_answer_incidents_revoke_keys_and_nothing_else() {
+    let world = World::bare("chart_incident", Options::default()).await;
+    let who = format!("incident-{}", world.name);
+    let user = format!("--user={who}");
+    kubectl(&["create", "clusterrolebinding", &who, "--clusterrole=ram-operator-incident-response", &user]).await;
+    let revocations = "ramrevocations.ram-operator.dev";
+    for verb in ["get", "list", "watch", "create", "patch", "delete"] {
+        allowed(&world.admin, &who, &world.ns, (verb, revocations), true).await;
+    }
+    for (verb, what) in [
+        ("update", "ramrevocations.ram-operator.dev/status"),
+        ("get", "ramaccounts.ram-operator.dev"),
+        ("get", "ramaccesskeys.ram-operator.dev"),
+        ("get", "secrets"),
+    ] {
+        allowed(&world.admin, &who, &world.ns, (verb, what), false).await;
+    }
+    kubectl(&["delete", "clusterrolebinding", &who]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_operator_orders_what_takes_users_away() {
+    let world = World::bare("chart_orders", Options::default()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    // No operator looks at objects with this label, and nothing is made: all of it is a dry run.
+    let file = |name: &str, spec: Value| {
+        let object = json!({
+            "apiVersion": "ram-operator.dev/v1alpha1",
+            "kind": "RamRevocation",
+            "metadata": {"name": world.name, "labels": {"ram-test": world.name}},
+            "spec": spec,
+        });
+        let file = folder.path().join(name);
+        std::fs::write(&file, object.to_string()).expect("written");
+        file.to_str().expect("a path in UTF-8").to_owned()
+    };
+    let order = file(
+        "order.json",
+        json!({"order": {
+            "from": "RamUser/team-a/reader",
+            "uid": "11111111-2222-3333-4444-555555555555",
+            "user": {"userName": "team-a.reader", "namespace": "team-a", "name": "reader"},
+            "accessKeyIds": [],
+            "intents": [],
+        }}),
+    );
+    let key = file("key.json", json!({"accessKeyId": "LTAI5tABCDEFGHIJKLMN"}));
+    let create = async |file: &str, more: &[&str]| {
+        let mut kubectl = shared().await.cluster.kubectl();
+        kubectl.args(["create", "--dry-run=server", "--filename", file]).args(more);
+        let output = kubectl.output().expect("kubectl runs");
+        if output.status.success() { Ok(()) } else { Err(err(&output)) }
+    };
+
+    let says = "RamRevocations with `spec.order` are made by ram-operator; name a key by `spec.accessKeyId` instead";
+    // A policy is in force a moment after it was made.
+    eventually("an order of the administrator to be refused", || async {
+        match create(&order, &[]).await {
+            Err(said) if said.contains(says) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    create(&key, &[]).await.expect("a person may name a key");
+    let operator = format!("--as=system:serviceaccount:{NAMESPACE}:ram-operator");
+    create(&order, &[&operator]).await.expect("the operator may order");
+    create(&key, &[&operator]).await.expect("and name a key");
 }

@@ -1,16 +1,20 @@
-//! The process dies at every request of create, re-publish and delete, before the effect and after it. A fresh process ends in the
-//! same state: one published key, no live stray, nothing foreign touched, no human needed.
+//! Every request of every scenario: the process dies before its effect, or after it; or the request alone is struck and the process
+//! goes on. The end is the same: one published key, no live stray, nothing foreign touched, no human needed.
+//!
+//! The quick part strikes each request with one of the troubles in turn. `PROOF=long cargo test crash` strikes each with all of them.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, ListParams};
+use ram_operator::api::{RamAccessKey, annotation};
 use ram_operator::controller::Environment;
+use ram_operator::run::Clients;
 use serde_json::json;
 
-use crate::faults::{Director, Moment};
+use crate::faults::{Director, Moment, Trouble};
 use crate::support::operator::Running;
 use crate::world::{World, eventually};
 
@@ -22,26 +26,47 @@ enum Scenario {
     Replace,
     /// The spec's formats change.
     Republish,
+    /// A new pair is asked for.
+    Rotate,
+    /// The published key is revoked.
+    Revoke,
     Delete,
+    /// Deleted, and left to RamRevocations at the first trouble.
+    Leave,
 }
 
 /// Worlds at a time.
 const WIDTH: usize = 4;
 
 async fn sweep(scenario: Scenario) {
-    let before = points(scenario, Moment::Before).await;
-    let after = points(scenario, Moment::After).await;
-    println!("{scenario:?}: {before} crash points before a request, {after} after the effect of a write");
-    assert!(before >= 8 && after >= 2, "{scenario:?}: only {before} and {after} crash points were reached");
+    let before = points(scenario, Moment::Before, 1..).await;
+    let after = points(scenario, Moment::After, 1..).await;
+    let long = std::env::var("PROOF").is_ok_and(|proof| proof == "long");
+    let mut struck = 0;
+    for (k, trouble) in Trouble::QUICK.into_iter().enumerate() {
+        let moment = Moment::Struck(trouble);
+        struck += match long {
+            true => points(scenario, moment, 1..).await,
+            false => points(scenario, moment, (k + 1..).step_by(Trouble::QUICK.len())).await,
+        };
+    }
+    if long {
+        struck += points(scenario, Moment::Struck(Trouble::Silent), 1..).await;
+    }
+    println!(
+        "{scenario:?}: died at {before} requests before their effect, at {after} writes after it; {struck} requests struck; \
+         strays left 0, foreign things touched 0, humans needed 0"
+    );
+    assert!(before >= 8 && after >= 2 && struck >= 6, "{scenario:?}: only {before}, {after}, {struck} were reached");
 }
 
 /// Tries point after point, a few at a time, until one lies behind the scenario's last request. Returns how many were reached.
-async fn points(scenario: Scenario, moment: Moment) -> usize {
+async fn points(scenario: Scenario, moment: Moment, all: impl Iterator<Item = usize>) -> usize {
     let try_point = |n| async move {
         let outcome = tokio::spawn(crash(scenario, n, moment)).await;
         outcome.unwrap_or_else(|error| panic!("{scenario:?} request {n} {moment:?}: {error}"))
     };
-    let mut outcomes = pin!(futures::stream::iter(1..).map(try_point).buffered(WIDTH));
+    let mut outcomes = pin!(futures::stream::iter(all).map(try_point).buffered(WIDTH));
     let mut reached = 0;
     while let Some(true) = outcomes.next().await {
         reached += 1;
@@ -66,27 +91,39 @@ async fn crash(scenario: Scenario, n: usize, moment: Moment) -> bool {
     } else {
         ask(&world, scenario).await;
     }
-    let doomed = start(&world, &director).await;
-    tokio::select! {
-        () = director.died() => {}
-        () = finished(&world, scenario) => {}
-    }
-    let reached = director.reached();
-    doomed.kill();
-    director.disarm();
-    world.ram.set_hook(None);
-    let operator = world.operator().await;
+    let first = start(&world, scenario, Some(&director)).await;
+    let operator = match moment {
+        Moment::Struck(_) => first,
+        Moment::Before | Moment::After => {
+            tokio::select! {
+                () = director.died() => {}
+                () = finished(&world, scenario) => {}
+            }
+            first.kill();
+            director.disarm();
+            world.ram.set_hook(None);
+            start(&world, scenario, None).await
+        }
+    };
     healed(&world, scenario).await;
     settle(&world, scenario).await;
     assert_eq!(bystander_now(&world), foreign, "something foreign was touched");
     world.examine(Some(&operator)).await;
     operator.stop().await;
-    reached
+    director.reached()
 }
 
-async fn start(world: &World, director: &Arc<Director>) -> Running {
-    let director = Arc::clone(director);
-    world.operator_with(world.flags(), Environment::default(), move |config| director.clients(&config)).await
+async fn start(world: &World, scenario: Scenario, director: Option<&Arc<Director>>) -> Running {
+    let mut flags = world.flags();
+    if scenario == Scenario::Leave {
+        flags.hand_over_after = Duration::ZERO;
+    }
+    let director = director.cloned();
+    let clients = move |config: kube::Config| match director {
+        Some(director) => director.clients(&config),
+        None => Clients::new(&config).expect("clients"),
+    };
+    world.operator_with(flags, Environment::default(), clients).await
 }
 
 async fn set_up(world: &World) {
@@ -103,10 +140,28 @@ async fn ask(world: &World, scenario: Scenario) {
             world.secrets().delete("ingest", &DeleteParams::default()).await.expect("deleted");
         }
         Scenario::Republish => world.key("ingest", "reader", json!({"secret": {"formats": ["Env", "Csv"]}})).await,
-        Scenario::Delete => {
+        Scenario::Rotate => world.annotate("RamAccessKey", "ingest", annotation::ROTATE, ASKED).await,
+        Scenario::Revoke => {
+            let (id, _) = world.pair("ingest").await;
+            world.annotate("RamAccessKey", "ingest", annotation::REVOKE, &id).await;
+        }
+        Scenario::Delete | Scenario::Leave => {
             world.delete("RamAccessKey", "ingest").await;
             world.delete("RamUser", "reader").await;
         }
+    }
+}
+
+/// The value of the annotation `rotate`.
+const ASKED: &str = "now";
+
+/// Whether the request of the scenario, if it has one, is complete.
+fn answered(scenario: Scenario, key: &RamAccessKey) -> bool {
+    let requests = key.status.as_ref().and_then(|status| status.requests.clone()).unwrap_or_default();
+    match scenario {
+        Scenario::Rotate => requests.rotate.is_some_and(|rotate| rotate.done.as_deref() == Some(ASKED)),
+        Scenario::Revoke => requests.revoke.is_some_and(|revoke| revoke.done.is_some()),
+        _ => true,
     }
 }
 
@@ -130,15 +185,28 @@ async fn healed(world: &World, scenario: Scenario) {
 
 async fn finished(world: &World, scenario: Scenario) {
     match scenario {
-        Scenario::Delete => {
+        Scenario::Delete | Scenario::Leave => {
             // A mint without an answer may hold the deletion until its window is over.
             world.gone("RamAccessKey", "ingest").await;
             world.gone("RamUser", "reader").await;
+            eventually("all RamRevocations to be done", || async {
+                let params = ListParams::default().labels(&world.label());
+                let left = world.dynamic("RamRevocation", None).list(&params).await.map_err(|e| e.to_string())?;
+                match left.items.first() {
+                    None => Ok(()),
+                    Some(order) => Err(order.data["status"]["conditions"].to_string()),
+                }
+            })
+            .await;
         }
         _ => {
             world.available("RamUser", "reader").await;
             world.available("RamAccessKey", "ingest").await;
             eventually("a Secret as asked for", || async {
+                let key = world.keys().get("ingest").await.map_err(|_| "no key")?;
+                if !answered(scenario, &key) {
+                    return Err("not answered");
+                }
                 let secret = world.secrets().get_opt("ingest").await.ok().flatten().ok_or("no Secret")?;
                 let data = secret.data.unwrap_or_default();
                 if scenario != Scenario::Republish || data.contains_key("AccessKey.csv") {
@@ -155,7 +223,7 @@ async fn finished(world: &World, scenario: Scenario) {
 /// Lets windows, overlap and quarantine pass, and looks at the end.
 async fn settle(world: &World, scenario: Scenario) {
     let name = world.ram_name("reader");
-    if scenario == Scenario::Delete {
+    if matches!(scenario, Scenario::Delete | Scenario::Leave) {
         assert!(!world.ram.snapshot().users.contains_key(&name), "the user is still in RAM");
         return;
     }
@@ -206,10 +274,18 @@ async fn one_crash_point() {
         "Create" => Scenario::Create,
         "Replace" => Scenario::Replace,
         "Republish" => Scenario::Republish,
+        "Rotate" => Scenario::Rotate,
+        "Revoke" => Scenario::Revoke,
         "Delete" => Scenario::Delete,
+        "Leave" => Scenario::Leave,
         other => panic!("no scenario {other}"),
     };
-    let moment = if parts[2] == "After" { Moment::After } else { Moment::Before };
+    let troubles = [Trouble::QUICK.as_slice(), &[Trouble::Silent]].concat();
+    let moment = match parts[2] {
+        "Before" => Moment::Before,
+        "After" => Moment::After,
+        name => Moment::Struck(*troubles.iter().find(|t| format!("{t:?}") == name).expect("a trouble")),
+    };
     crash(scenario, parts[1].parse().expect("a number"), moment).await;
 }
 
@@ -229,6 +305,21 @@ async fn a_crash_at_any_request_of_republish_heals() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_crash_at_any_request_of_rotate_heals() {
+    sweep(Scenario::Rotate).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_at_any_request_of_revoke_heals() {
+    sweep(Scenario::Revoke).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_crash_at_any_request_of_delete_heals() {
     sweep(Scenario::Delete).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_at_any_request_of_a_hand_over_heals() {
+    sweep(Scenario::Leave).await;
 }

@@ -1367,3 +1367,482 @@ async fn rates() {
     emulator.clock().advance(Duration::from_secs(2));
     client.ram("DetachPolicyFromUser", &policy).await.is(404, "EntityNotExist.User.Policy");
 }
+
+// ---- keys by UserPrincipalName ----
+
+/// Makes a user with a key: its UserPrincipalName, and the id and secret of the key.
+fn keyed(emulator: &Emulator, name: &str) -> (String, String, String) {
+    emulator.person().create_user(name, "");
+    let (id, secret) = emulator.person().create_key(name);
+    (format!("{name}@{}.onaliyun.com", emulator.account_id()), id, secret)
+}
+
+#[tokio::test]
+async fn ims_keys_live() {
+    let (emulator, client) = start().await;
+    let (upn, id, secret) = keyed(&emulator, "a");
+    let key = [("UserPrincipalName", upn.as_str()), ("UserAccessKeyId", id.as_str())];
+    client.ims("UpdateAccessKey", &[key[0], key[1], ("Status", "Inactive")]).await.ok();
+    client.with(&id, &secret, None).sts("GetCallerIdentity", &[]).await.is(400, "InvalidAccessKeyId.Inactive");
+    let listed = client.ims("ListAccessKeys", &key[..1]).await.ok();
+    assert_eq!(listed["AccessKeys"]["AccessKey"][0]["Status"], "Inactive");
+    client
+        .ims("DeleteAccessKey", &[("UserPrincipalName", "a@other.onaliyun.com"), key[1]])
+        .await
+        .is(404, "EntityNotExist.User");
+    client.ims("DeleteAccessKey", &key).await.ok();
+    client.ims("DeleteAccessKey", &key).await.is(404, "EntityNotExist.User.AccessKey");
+    client.ims("GetUser", &key[1..]).await.is(404, "EntityNotExist.User.AccessKey");
+    assert_eq!(emulator.writes(), ["UpdateAccessKey #1 Inactive", "DeleteAccessKey #1"]);
+}
+
+#[tokio::test]
+async fn ims_names_the_service_of_the_last_use() {
+    for (form, never) in [
+        (NeverForm::Absent, json!({})),
+        (NeverForm::Empty, json!({"LastUsedDate": "", "ServiceName": ""})),
+        (NeverForm::Dash, json!({"LastUsedDate": "-", "ServiceName": "-"})),
+    ] {
+        let (emulator, client) = start_with(Options { last_used_never: form, ..Options::default() }).await;
+        let (upn, id, _) = keyed(&emulator, "a");
+        let key = [("UserPrincipalName", upn.as_str()), ("UserAccessKeyId", id.as_str())];
+        assert_eq!(client.ims("GetAccessKeyLastUsed", &key).await.ok()["AccessKeyLastUsed"], never);
+        emulator.person().use_key(&id);
+        let used = client.ims("GetAccessKeyLastUsed", &key).await.ok();
+        assert_eq!(used["AccessKeyLastUsed"]["ServiceName"], "Ots");
+        let used = client.ram("GetAccessKeyLastUsed", &[("UserName", "a"), key[1]]).await.ok();
+        assert!(used["AccessKeyLastUsed"]["LastUsedDate"].as_str().unwrap().ends_with('Z'));
+        assert!(used["AccessKeyLastUsed"].get("ServiceName").is_none());
+    }
+}
+
+#[tokio::test]
+async fn an_idle_key_is_disabled_by_ram_itself() {
+    let (emulator, client) = start().await;
+    let (upn, id, _) = keyed(&emulator, "a");
+    emulator.clock().advance(Duration::from_secs(10));
+    emulator.person().idle_out(&id);
+    let keys = client.ims("ListAccessKeys", &[("UserPrincipalName", &upn)]).await.ok();
+    let key = &keys["AccessKeys"]["AccessKey"][0];
+    assert_eq!(key["Status"], "Inactive");
+    assert_ne!(key["UpdateDate"], key["CreateDate"]);
+    assert_eq!(emulator.writes(), Vec::<String>::new());
+}
+
+// ---- network policies of keys ----
+
+/// A document without Version.
+fn document(status: &str, statements: &Value) -> String {
+    json!({"Status": status, "Statements": statements}).to_string()
+}
+
+/// A document that lets these public addresses in.
+fn public(addresses: &[&str]) -> String {
+    document("Active", &json!([{"Type": "ClassicWhiteList", "IPList": addresses}]))
+}
+
+async fn set_policy(client: &Client, upn: &str, id: &str, document: &str) -> Answer {
+    let params = [("UserPrincipalName", upn), ("UserAccessKeyId", id), ("AccessKeyPolicy", document)];
+    client.ims("SetAccessKeyPolicy", &params).await
+}
+
+async fn get_policy(client: &Client, upn: &str, id: &str) -> Value {
+    let params = [("UserPrincipalName", upn), ("UserAccessKeyId", id)];
+    let answer = client.ims("GetAccessKeyPolicy", &params).await.ok();
+    assert_eq!(answer["AccessKeyId"], id);
+    serde_json::from_str(answer["AccessKeyPolicy"].as_str().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn key_policies_live() {
+    let (emulator, client) = start().await;
+    let (upn, id, _) = keyed(&emulator, "a");
+    assert_eq!(get_policy(&client, &upn, &id).await, json!({}));
+    assert_eq!(emulator.person().key_policy(&id), None);
+
+    let statements = json!([
+        {"Type": "ClassicWhiteList", "IPList": ["127.0.0.1", "2001:db8::1"]},
+        {"Type": "VPCWhiteList", "Value": "vpc-a", "IPList": ["10.0.0.0/8"]},
+        {"Type": "VPCWhiteList", "Value": "AllowAllVPC", "IPList": ["::/0", "0.0.0.0/0"]},
+    ]);
+    let whole = json!({"Version": 1, "Status": "Active", "Statements": statements});
+    let answer = set_policy(&client, &upn, &id, &document("Active", &statements)).await.ok();
+    assert_eq!((&answer["AccessKeyId"], &answer["AccessKeyPolicy"]), (&json!(id), &json!(whole.to_string())));
+    assert_eq!(get_policy(&client, &upn, &id).await, whole);
+    assert_eq!(emulator.snapshot().users["a"].keys[0].policy, Some(whole.to_string()));
+    let none = r#"{"Statements":[],"Status":"Inactive","Version":1}"#;
+    set_policy(&client, &upn, &id, none).await.ok();
+    assert_eq!(emulator.person().key_policy(&id).as_deref(), Some(none));
+
+    // Without a user the caller's own keys are meant.
+    let own = client.key.clone();
+    let params = [("UserAccessKeyId", own.as_str()), ("AccessKeyPolicy", none)];
+    client.ims("SetAccessKeyPolicy", &params).await.ok();
+    assert_eq!(client.ims("GetAccessKeyPolicy", &params[..1]).await.ok()["AccessKeyPolicy"], none);
+    client
+        .ims("SetAccessKeyPolicy", &[("UserAccessKeyId", &id), params[1]])
+        .await
+        .is(404, "EntityNotExist.User.AccessKey");
+    set_policy(&client, &upn, &own, none).await.is(404, "EntityNotExist.User.AccessKey");
+    set_policy(&client, "a@other.onaliyun.com", &id, none).await.is(404, "EntityNotExist.User");
+    client.ims("SetAccessKeyPolicy", &params[1..]).await.is(400, "MissingUserAccessKeyId");
+    client.ims("SetAccessKeyPolicy", &params[..1]).await.is(400, "MissingAccessKeyPolicy");
+    client.ram("SetAccessKeyPolicy", &params).await.is(404, "InvalidApi.NotFound");
+    assert_eq!(
+        emulator.writes(),
+        [
+            "SetAccessKeyPolicy #1 Active 127.0.0.1,2001:db8::1 vpc-a:10.0.0.0/8 AllowAllVPC:::/0,0.0.0.0/0".to_owned(),
+            "SetAccessKeyPolicy #1 Inactive".to_owned(),
+            format!("SetAccessKeyPolicy {own} Inactive"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn key_policies_are_checked() {
+    let (emulator, client) = start().await;
+    let (upn, id, _) = keyed(&emulator, "a");
+    let one = |statement: Value| document("Active", &json!([statement]));
+    let classic = |list: Value| one(json!({"Type": "ClassicWhiteList", "IPList": list}));
+    let vpc = |value: Value, list: Value| one(json!({"Type": "VPCWhiteList", "Value": value, "IPList": list}));
+    let mut refused: Vec<String> = [
+        "nonsense",
+        "null",
+        "[]",
+        "{}",
+        r#"{"Version":1}"#,
+        r#"{"Status":"Active"}"#,
+        r#"{"Statements":[]}"#,
+        r#"{"Status":"active","Statements":[]}"#,
+        r#"{"Status":"Active","Statements":null}"#,
+        r#"{"Status":"Active","Statements":{}}"#,
+        r#"{"Status":"Active","Statements":[null]}"#,
+        r#"{"Status":"Active","Statements":[{}]}"#,
+        r#"{"Status":"Active","Statements":[],"Version":2}"#,
+        r#"{"Status":"Active","Statements":[],"Version":"1"}"#,
+        r#"{"Status":"Active","Statements":[],"Effect":"Deny"}"#,
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    refused.extend([
+        one(json!({"Type": "BlackList", "IPList": ["192.0.2.10"]})),
+        one(json!({"IPList": ["192.0.2.10"]})),
+        one(json!({"Type": "ClassicWhiteList"})),
+        one(json!({"Type": "ClassicWhiteList", "Value": "vpc-a1", "IPList": ["192.0.2.10"]})),
+        one(json!({"Type": "ClassicWhiteList", "IPList": ["192.0.2.10"], "Effect": "Deny"})),
+        one(json!({"Type": "VPCWhiteList", "IPList": ["10.0.0.0/8"]})),
+        classic(json!(null)),
+        classic(json!([])),
+        classic(json!("192.0.2.10")),
+        classic(json!([7])),
+        vpc(json!(""), json!(["10.0.0.0/8"])),
+        vpc(json!("vpc-"), json!(["10.0.0.0/8"])),
+        vpc(json!("net-a1"), json!(["10.0.0.0/8"])),
+        vpc(json!("AllowAllVPC"), json!(["0.0.0.0/0"])),
+        vpc(json!("AllowAllVPC"), json!(["10.0.0.0/8", "::/0"])),
+    ]);
+    let wrong = ["", "example.com", "192.0.2.256", " 192.0.2.1", "192.0.2.1/33", "::1/129", "::1/-1", "::1/", "::/8/8"];
+    refused.extend(wrong.map(|address| public(&["192.0.2.10", address])));
+    for document in refused {
+        let answer = set_policy(&client, &upn, &id, &document).await;
+        assert_eq!(answer.json["Code"], "InvalidParameter.AccessKeyPolicy", "{document}: {}", answer.text);
+        assert_eq!(answer.status, 400, "{document}");
+    }
+
+    let statement = json!({"Type": "ClassicWhiteList", "IPList": ["192.0.2.10"]});
+    set_policy(&client, &upn, &id, &document("Inactive", &json!(vec![statement.clone(); 9])))
+        .await
+        .is(409, "LimitExceeded.AccessKeyPolicy.Condition");
+    set_policy(&client, &upn, &id, &public(&["192.0.2.10"; 51])).await.is(409, "LimitExceeded.AccessKeyPolicy.IPItem");
+    assert_eq!(emulator.writes(), Vec::<String>::new());
+    assert_eq!(get_policy(&client, &upn, &id).await, json!({}));
+    let accepted = [
+        document("Inactive", &json!(vec![statement; 8])),
+        public(&["192.0.2.10"; 50]),
+        public(&["192.0.2.10/32", "0.0.0.0/0", "10.1.2.3/8", "::1", "2001:DB8::/48", "::/0"]),
+        document("Active", &json!([])),
+        vpc(json!("vpc-bp1234567890abcdef"), json!(["172.16.0.0/16", "fd00::/8"])),
+    ];
+    for document in accepted {
+        set_policy(&client, &upn, &id, &document).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn a_key_policy_may_show_late_and_is_in_force_at_once() {
+    let (emulator, client) =
+        start_with(Options { key_policy_lag: Duration::from_secs(60), ..Options::default() }).await;
+    let (upn, id, secret) = keyed(&emulator, "a");
+    let own = client.with(&id, &secret, None);
+    let shown = async || get_policy(&client, &upn, &id).await["Statements"][0]["IPList"][0].clone();
+    set_policy(&client, &upn, &id, &public(&["192.0.2.10"])).await.ok();
+    assert_eq!(get_policy(&client, &upn, &id).await, json!({}));
+    own.sts("GetCallerIdentity", &[]).await.is(403, "Forbidden.AccessKeyPolicy");
+    emulator.clock().advance(Duration::from_secs(61));
+    assert_eq!(shown().await, "192.0.2.10");
+    set_policy(&client, &upn, &id, &public(&["192.0.2.11"])).await.ok();
+    emulator.clock().advance(Duration::from_secs(30));
+    set_policy(&client, &upn, &id, &public(&["127.0.0.1"])).await.ok();
+    own.sts("GetCallerIdentity", &[]).await.ok();
+    assert_eq!(shown().await, "192.0.2.10");
+    emulator.clock().advance(Duration::from_secs(31));
+    assert_eq!(shown().await, "192.0.2.11");
+    emulator.clock().advance(Duration::from_secs(30));
+    assert_eq!(shown().await, "127.0.0.1");
+}
+
+#[tokio::test]
+async fn a_key_policy_may_be_shown_in_other_words() {
+    let (emulator, client) = start_with(Options { key_policy_rewritten: true, ..Options::default() }).await;
+    let (upn, id, _) = keyed(&emulator, "a");
+    let statements = json!([
+        {"Type": "ClassicWhiteList", "IPList": ["192.0.2.10/32", "2001:DB8:0::1/64"]},
+        {"Type": "VPCWhiteList", "Value": "vpc-a1", "IPList": ["10.1.2.3/8"]},
+    ]);
+    set_policy(&client, &upn, &id, &document("Active", &statements)).await.ok();
+    let rewritten = json!([
+        {"Type": "VPCWhiteList", "Value": "vpc-a1", "IPList": ["10.0.0.0/8"]},
+        {"Type": "ClassicWhiteList", "IPList": ["2001:db8::/64", "192.0.2.10"]},
+    ]);
+    let whole = json!({"Version": 1, "Status": "Active", "Statements": rewritten});
+    assert_eq!(get_policy(&client, &upn, &id).await, whole);
+}
+
+#[tokio::test]
+async fn a_key_policy_keeps_others_out() {
+    let (emulator, client) = start().await;
+    let (upn, id, secret) = keyed(&emulator, "a");
+    let own = client.with(&id, &secret, None);
+    let vpc = json!([{"Type": "VPCWhiteList", "Value": "AllowAllVPC", "IPList": ["0.0.0.0/0", "::/0"]}]);
+    let elsewhere = json!([{"Type": "ClassicWhiteList", "IPList": ["192.0.2.0/24"]}]);
+    for (document, in_force) in [
+        (public(&["192.0.2.0/24", "::/0"]), true),
+        (public(&["192.0.2.0/24", "127.0.0.1"]), false),
+        (document("Active", &vpc), true),
+        (public(&["126.0.0.0/7"]), false),
+        (document("Active", &json!([])), true),
+        (document("Inactive", &elsewhere), false),
+        (document("Active", &elsewhere), true),
+        (public(&["0.0.0.0/0"]), false),
+    ] {
+        set_policy(&client, &upn, &id, &document).await.ok();
+        let answer = own.sts("GetCallerIdentity", &[]).await;
+        assert_eq!(answer.status, if in_force { 403 } else { 200 }, "{document}: {}", answer.text);
+        if in_force {
+            answer.is(403, "Forbidden.AccessKeyPolicy");
+            client.with(&id, "wrong", None).sts("GetCallerIdentity", &[]).await.is(400, "SignatureDoesNotMatch");
+        }
+    }
+    // Nobody else is concerned.
+    client.ram("ListUsers", &[]).await.ok();
+}
+
+#[tokio::test]
+async fn source_and_refusal_can_be_chosen() {
+    let options = Options {
+        source_address: "2001:db8::7".parse().unwrap(),
+        source_refusal_code: "NoPermission".to_owned(),
+        source_checked_first: true,
+        roles: vec![RolePreset::new("operator", Trust::Account)],
+        ..Options::default()
+    };
+    let (emulator, client) = start_with(options).await;
+    let (upn, id, secret) = keyed(&emulator, "a");
+    let own = client.with(&id, &secret, None);
+    let wrong = client.with(&id, "wrong", None);
+    set_policy(&client, &upn, &id, &public(&["0.0.0.0/0", "2001:db8:1::/48"])).await.ok();
+    own.sts("GetCallerIdentity", &[]).await.is(403, "NoPermission");
+    wrong.sts("GetCallerIdentity", &[]).await.is(403, "NoPermission");
+    set_policy(&client, &upn, &id, &public(&["2001:db8::/48"])).await.ok();
+    own.sts("GetCallerIdentity", &[]).await.ok();
+    wrong.sts("GetCallerIdentity", &[]).await.is(400, "SignatureDoesNotMatch");
+
+    // A person can lock the operator out; temporary credentials have no such policy.
+    let arn = format!("acs:ram::{}:role/operator", emulator.account_id());
+    let session = client.sts("AssumeRole", &[("RoleArn", &arn), ("RoleSessionName", "test")]).await.ok();
+    let text = |name: &str| session["Credentials"][name].as_str().unwrap().to_owned();
+    let session = client.with(&text("AccessKeyId"), &text("AccessKeySecret"), Some(&text("SecurityToken")));
+    emulator.person().set_key_policy(&client.key, &public(&["192.0.2.10"]));
+    client.ram("ListUsers", &[]).await.is(403, "NoPermission");
+    session.ram("ListUsers", &[]).await.ok();
+    emulator.person().set_key_policy(&client.key, &document("Inactive", &json!([])));
+    client.ram("ListUsers", &[]).await.ok();
+}
+
+// ---- the recycle bin ----
+
+/// A call of IMS at the time of the emulator's clock, which was moved.
+async fn ims_later(emulator: &Emulator, client: &Client, action: &str, params: Pairs<'_>) -> Answer {
+    let mut raw = client.v3(IMS, action, emulator.clock().now());
+    raw.query = pairs(params);
+    client.sign(&mut raw);
+    client.send(&raw).await.unwrap()
+}
+
+/// Ids of the keys of a user in the bin.
+fn binned(listed: &Value) -> Vec<&str> {
+    let keys = listed["AccessKeys"]["AccessKey"].as_array().unwrap();
+    keys.iter().map(|key| key["AccessKeyId"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn deleted_keys_go_into_the_bin() {
+    let (emulator, client) = start().await;
+    let (upn, id, secret) = keyed(&emulator, "a");
+    keyed(&emulator, "b");
+    let (user_id, other_id) = {
+        let users = emulator.snapshot().users;
+        (users["a"].user_id.clone(), users["b"].user_id.clone())
+    };
+    let of_user = [("UserId", user_id.as_str())];
+    let key = [of_user[0], ("UserAccessKeyId", id.as_str())];
+    assert_eq!(binned(&client.ims("ListAccessKeysInRecycleBin", &of_user).await.ok()), Vec::<&str>::new());
+    client.ims("GetAccessKeyInfoInRecycleBin", &key[1..]).await.is(404, "EntityNotExist.User.AccessKey");
+    client.ram("DeleteAccessKey", &[("UserName", "a"), key[1]]).await.ok();
+    assert_eq!(emulator.person().in_recycle_bin(), [id.as_str()]);
+    client.with(&id, &secret, None).sts("GetCallerIdentity", &[]).await.is(404, "InvalidAccessKeyId.NotFound");
+    client.ims("GetUser", &key[1..]).await.is(404, "EntityNotExist.User.AccessKey");
+    let listed = client.ims("ListAccessKeysInRecycleBin", &of_user).await;
+    assert!(!listed.text.contains("s3cr3t"), "{}", listed.text);
+    assert_eq!(binned(&listed.ok()), [id.as_str()]);
+    let info = client.ims("GetAccessKeyInfoInRecycleBin", &key[1..]).await.ok()["AccessKey"].clone();
+    assert_eq!((&info["AccessKeyId"], &info["UserId"]), (&json!(id), &json!(user_id)));
+    assert_eq!((&info["UserPrincipalName"], &info["UserRecycled"]), (&json!(upn), &json!(false)));
+    let date = |field: &str| info[field].as_str().unwrap().parse::<Timestamp>().unwrap();
+    assert_eq!(date("DeleteDate").duration_since(date("RecycleDate")), SignedDuration::from_hours(30 * 24));
+
+    // Back, disabled, and only into a free slot.
+    let (second, _) = emulator.person().create_key("a");
+    let (third, _) = emulator.person().create_key("a");
+    client.ims("RestoreAccessKeyFromRecycleBin", &key).await.is(409, "LimitExceeded.User.AccessKey");
+    client.ram("DeleteAccessKey", &[("UserName", "a"), ("UserAccessKeyId", &third)]).await.ok();
+    client
+        .ims("RestoreAccessKeyFromRecycleBin", &[("UserId", &other_id), key[1]])
+        .await
+        .is(404, "EntityNotExist.User.AccessKey");
+    client.ims("RestoreAccessKeyFromRecycleBin", &key[1..]).await.is(400, "MissingUserId");
+    client.ims("RestoreAccessKeyFromRecycleBin", &key).await.ok();
+    client.ims("RestoreAccessKeyFromRecycleBin", &key).await.is(404, "EntityNotExist.User.AccessKey");
+    let keys: Vec<_> = emulator.snapshot().users["a"].keys.iter().map(|key| (key.id.clone(), key.active)).collect();
+    assert_eq!(keys, [(id.clone(), false), (second, true)]);
+    client.with(&id, &secret, None).sts("GetCallerIdentity", &[]).await.is(400, "InvalidAccessKeyId.Inactive");
+
+    // For good.
+    client.ims("DeleteAccessKeyInRecycleBin", &key).await.is(404, "EntityNotExist.User.AccessKey");
+    client.ram("DeleteAccessKey", &[("UserName", "a"), key[1]]).await.ok();
+    assert_eq!(binned(&client.ims("ListAccessKeysInRecycleBin", &of_user).await.ok()), [third.as_str(), id.as_str()]);
+    client
+        .ims("DeleteAccessKeyInRecycleBin", &[("UserId", &other_id), key[1]])
+        .await
+        .is(404, "EntityNotExist.User.AccessKey");
+    client.ims("DeleteAccessKeyInRecycleBin", &key).await.ok();
+    client.ims("DeleteAccessKeyInRecycleBin", &key).await.is(404, "EntityNotExist.User.AccessKey");
+    client.ims("GetAccessKeyInfoInRecycleBin", &key[1..]).await.is(404, "EntityNotExist.User.AccessKey");
+    client.ram("DeleteAccessKeyInRecycleBin", &key).await.is(404, "InvalidApi.NotFound");
+    assert_eq!(emulator.person().in_recycle_bin(), [third]);
+    assert_eq!(
+        emulator.writes(),
+        [
+            "DeleteAccessKey #1",
+            "DeleteAccessKey #4",
+            "RestoreAccessKeyFromRecycleBin #1",
+            "DeleteAccessKey #1",
+            "DeleteAccessKeyInRecycleBin #1",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_bin_keeps_three_keys_of_a_user_for_thirty_days() {
+    let (emulator, client) = start().await;
+    let person = emulator.person();
+    let (_, other, _) = keyed(&emulator, "b");
+    person.delete_key(&other);
+    person.create_user("a", "");
+    let keys: Vec<String> = (0..4).map(|_| person.create_key("a").0).collect();
+    keys.iter().for_each(|key| person.delete_key(key));
+    assert_eq!(person.in_recycle_bin(), [other.as_str(), &keys[1], &keys[2], &keys[3]]);
+    person.restore_key(&keys[1]);
+    person.purge_key(&keys[2]);
+    assert_eq!(person.in_recycle_bin(), [other.as_str(), &keys[3]]);
+    assert_eq!(emulator.snapshot().users["a"].keys[0].id, keys[1]);
+
+    let info = [("UserAccessKeyId", keys[3].as_str())];
+    emulator.clock().advance(Duration::from_secs(30 * 24 * 3600 - 60));
+    ims_later(&emulator, &client, "GetAccessKeyInfoInRecycleBin", &info).await.ok();
+    emulator.clock().advance(Duration::from_secs(61));
+    ims_later(&emulator, &client, "GetAccessKeyInfoInRecycleBin", &info).await.is(404, "EntityNotExist.User.AccessKey");
+    assert_eq!(person.in_recycle_bin(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn deleted_users_go_into_the_bin_with_their_keys() {
+    let options = Options { ims_delete_cascades: true, page_size_limit: 1, ..Options::default() };
+    let (emulator, client) = start_with(options).await;
+    let (upn, id, _) = keyed(&emulator, "a");
+    let (upn_b, _, _) = keyed(&emulator, "b");
+    let user_id = emulator.snapshot().users["a"].user_id.clone();
+    let by_id = [("UserId", user_id.as_str())];
+    let by_key = [("UserAccessKeyId", id.as_str())];
+    client.ims("GetUserInRecycleBin", &by_id).await.is(404, "EntityNotExist.User");
+    client.ims("DeleteUser", &[("UserPrincipalName", &upn)]).await.ok();
+    client.ims("DeleteUser", &[("UserPrincipalName", &upn_b)]).await.ok();
+    assert_eq!(emulator.person().in_recycle_bin().len(), 2);
+    assert!(emulator.person().users_in_recycle_bin().contains(&user_id));
+    client.ims("GetUser", &by_id).await.is(404, "EntityNotExist.User");
+    for by in [by_id[0], by_key[0]] {
+        let user = client.ims("GetUserInRecycleBin", &[by]).await.ok()["User"].clone();
+        assert_eq!((&user["UserId"], &user["UserPrincipalName"]), (&json!(user_id), &json!(upn)));
+    }
+    client.ims("GetUserInRecycleBin", &[]).await.is(400, "MissingParameter");
+    client.ims("GetUserInRecycleBin", &[by_id[0], by_key[0]]).await.is(400, "InvalidParameter");
+    let info = client.ims("GetAccessKeyInfoInRecycleBin", &by_key).await.ok();
+    assert_eq!((&info["AccessKey"]["UserRecycled"], &info["AccessKey"]["UserId"]), (&json!(true), &json!(user_id)));
+    client.ims("RestoreAccessKeyFromRecycleBin", &[by_id[0], by_key[0]]).await.is(404, "EntityNotExist.User");
+
+    let first = client.ims("ListUsersInRecycleBin", &[]).await.ok();
+    assert_eq!(first["IsTruncated"], true);
+    let next = [("Marker", first["Marker"].as_str().unwrap())];
+    let second = client.ims("ListUsersInRecycleBin", &next).await.ok();
+    assert_eq!(second["IsTruncated"], false);
+    let mut names = [&first, &second].map(|page| page["Users"]["User"][0]["UserPrincipalName"].as_str().unwrap());
+    names.sort_unstable();
+    assert_eq!(names, [upn.as_str(), upn_b.as_str()]);
+    let filter = format!("UserPrincipalName eq {upn}");
+    let found = client.ims("ListUsersInRecycleBin", &[("Filter", &filter)]).await.ok();
+    assert_eq!((&found["Users"]["User"][0]["UserId"], &found["IsTruncated"]), (&json!(user_id), &json!(false)));
+    client.ims("ListUsersInRecycleBin", &[("Filter", "DisplayName eq a")]).await.is(400, "InvalidParameter.Filter");
+
+    // The name is free.
+    client.ram("CreateUser", &user("a")).await.ok();
+    client.ims("DeleteUserInRecycleBin", &by_id).await.ok();
+    client.ims("DeleteUserInRecycleBin", &by_id).await.is(404, "EntityNotExist.User");
+    client.ims("GetAccessKeyInfoInRecycleBin", &by_key).await.is(404, "EntityNotExist.User.AccessKey");
+    assert_eq!(emulator.person().users_in_recycle_bin().len(), 1);
+    client.ram("GetUser", &user("a")).await.ok();
+    assert_eq!(emulator.writes(), ["DeleteUser a", "DeleteUser b", "CreateUser a", "DeleteUserInRecycleBin a"]);
+}
+
+#[tokio::test]
+async fn there_may_be_no_bin() {
+    let (emulator, client) = start_with(Options { recycle_bin: false, ..Options::default() }).await;
+    let person = emulator.person();
+    let (_, id, _) = keyed(&emulator, "a");
+    let user_id = emulator.snapshot().users["a"].user_id.clone();
+    let key = [("UserId", user_id.as_str()), ("UserAccessKeyId", id.as_str())];
+    client.ram("DeleteAccessKey", &[("UserName", "a"), key[1]]).await.ok();
+    let (by_hand, _) = person.create_key("a");
+    person.delete_key(&by_hand);
+    person.create_key("a");
+    person.delete_user_by_force("a");
+    assert_eq!(person.in_recycle_bin(), Vec::<String>::new());
+    assert_eq!(person.users_in_recycle_bin(), Vec::<String>::new());
+    assert_eq!(binned(&client.ims("ListAccessKeysInRecycleBin", &key[..1]).await.ok()), Vec::<&str>::new());
+    assert_eq!(client.ims("ListUsersInRecycleBin", &[]).await.ok()["Users"]["User"], json!([]));
+    let no_key = "EntityNotExist.User.AccessKey";
+    client.ims("GetAccessKeyInfoInRecycleBin", &key[1..]).await.is(404, no_key);
+    client.ims("DeleteAccessKeyInRecycleBin", &key).await.is(404, no_key);
+    client.ims("RestoreAccessKeyFromRecycleBin", &key).await.is(404, no_key);
+    client.ims("GetUserInRecycleBin", &key[..1]).await.is(404, "EntityNotExist.User");
+    client.ims("DeleteUserInRecycleBin", &key[..1]).await.is(404, "EntityNotExist.User");
+}

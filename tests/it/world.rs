@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, Resource, ResourceExt};
-use ram_operator::api::{RamAccessKey, RamAccount, RamTenant, RamUser, annotation};
+use ram_operator::api::{RamAccessKey, RamAccount, RamRevocation, RamTenant, RamUser, annotation};
 use ram_operator::clock::Clock;
 use ram_operator::config::Run;
 use ram_operator::controller::Environment;
@@ -27,6 +27,9 @@ use crate::support::ram::{EmuClock, Emulator, Options};
 
 /// How long anything may take that is waited for.
 const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Every kind of ours.
+pub const KINDS: [&str; 5] = ["RamAccount", "RamTenant", "RamUser", "RamAccessKey", "RamRevocation"];
 
 /// The control plane of this run, with the chart installed.
 pub struct Shared {
@@ -187,6 +190,7 @@ impl World {
             "RamTenant" => ApiResource::erase::<RamTenant>(&()),
             "RamUser" => ApiResource::erase::<RamUser>(&()),
             "RamAccessKey" => ApiResource::erase::<RamAccessKey>(&()),
+            "RamRevocation" => ApiResource::erase::<RamRevocation>(&()),
             other => panic!("no kind of ours: {other}"),
         };
         match namespace {
@@ -212,6 +216,8 @@ impl World {
             namespace: NAMESPACE.to_owned(),
             allow_custom_endpoints: true,
             watch_label_selector: Some(self.label()),
+            // Tests of hand-overs choose a short time; others see deletions through to their end.
+            hand_over_after: Duration::from_hours(1),
             ..Run::default()
         }
     }
@@ -235,7 +241,7 @@ impl World {
 
     /// Waits until `Ready` of an object has this status and reason.
     pub async fn ready(&self, kind: &str, name: &str, status: &str, reason: &str) -> Value {
-        let namespaced = !matches!(kind, "RamAccount" | "RamTenant");
+        let namespaced = !matches!(kind, "RamAccount" | "RamTenant" | "RamRevocation");
         let api = self.dynamic(kind, namespaced.then_some(self.ns.as_str()));
         let wanted = (status, reason);
         eventually(&format!("{kind} {name} to be Ready={status}/{reason}"), || async {
@@ -254,7 +260,7 @@ impl World {
 
     /// Waits until an object is gone.
     pub async fn gone(&self, kind: &str, name: &str) {
-        let namespaced = !matches!(kind, "RamAccount" | "RamTenant");
+        let namespaced = !matches!(kind, "RamAccount" | "RamTenant" | "RamRevocation");
         let api = self.dynamic(kind, namespaced.then_some(self.ns.as_str()));
         eventually(&format!("{kind} {name} to be gone"), || async {
             match api.get_opt(name).await {
@@ -267,7 +273,7 @@ impl World {
     }
 
     pub async fn delete(&self, kind: &str, name: &str) {
-        let namespaced = !matches!(kind, "RamAccount" | "RamTenant");
+        let namespaced = !matches!(kind, "RamAccount" | "RamTenant" | "RamRevocation");
         let api = self.dynamic(kind, namespaced.then_some(self.ns.as_str()));
         api.delete(name, &DeleteParams::default()).await.expect("deletion asked for");
     }
@@ -277,7 +283,7 @@ impl World {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let value = format!("r{}", COUNT.fetch_add(1, Ordering::Relaxed));
         self.annotate(kind, name, annotation::RECONCILE, &value).await;
-        let namespaced = !matches!(kind, "RamAccount" | "RamTenant");
+        let namespaced = !matches!(kind, "RamAccount" | "RamTenant" | "RamRevocation");
         let api = self.dynamic(kind, namespaced.then_some(self.ns.as_str()));
         eventually(&format!("{kind} {name} to have done request {value}"), || async {
             let object = api.get_opt(name).await.map_err(|e| e.to_string())?.ok_or("gone")?;
@@ -295,7 +301,7 @@ impl World {
     }
 
     pub async fn annotate(&self, kind: &str, name: &str, key: &str, value: &str) {
-        let namespaced = !matches!(kind, "RamAccount" | "RamTenant");
+        let namespaced = !matches!(kind, "RamAccount" | "RamTenant" | "RamRevocation");
         let api = self.dynamic(kind, namespaced.then_some(self.ns.as_str()));
         let patch = json!({"metadata": {"annotations": {key: value}}});
         api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.expect("annotated");
@@ -329,7 +335,7 @@ impl World {
     pub async fn examine(&self, operator: Option<&Running>) {
         let secrets = self.ram.secrets();
         oracle::examine_log(&secrets);
-        for kind in ["RamAccount", "RamTenant", "RamUser", "RamAccessKey"] {
+        for kind in KINDS {
             let list =
                 self.dynamic(kind, None).list(&ListParams::default().labels(&self.label())).await.expect("a list");
             for object in list {
@@ -372,7 +378,7 @@ impl World {
     /// Everything of ours in the cluster, by name and resourceVersion: equal twice means nobody wrote.
     pub async fn versions(&self) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
-        for kind in ["RamAccount", "RamTenant", "RamUser", "RamAccessKey"] {
+        for kind in KINDS {
             let list =
                 self.dynamic(kind, None).list(&ListParams::default().labels(&self.label())).await.expect("a list");
             for object in list {

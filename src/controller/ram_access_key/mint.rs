@@ -10,9 +10,11 @@
 
 use std::time::Duration;
 
+use kube::runtime::events::EventType;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
+use super::super::drive::note;
 use super::super::error::Error;
 use super::KeyPass;
 use super::publish::Refused;
@@ -47,6 +49,10 @@ impl KeyPass<'_> {
         let proof = self.prove_patiently(&pair).await;
         match self.publish(&pair, &intent).await {
             Ok(()) => {
+                let instead = intent.replaces.as_ref().map(|old| format!(" in place of {old}")).unwrap_or_default();
+                let message =
+                    format!("AccessKey {} is published in the Secret {}{instead}.", pair.id, self.secret_name());
+                note(self.ctx, &self.object, EventType::Normal, "Published", message).await;
                 self.note_minted(pair, proof);
                 Ok(())
             }
@@ -134,9 +140,9 @@ impl KeyPass<'_> {
         self.close(&intent.id).await
     }
 
-    /// A placeholder pair, for the dry run.
+    /// A placeholder pair, for the dry run: longer than any that RAM makes, so that a Secret which has room for it has room for the real one.
     pub(super) fn stand_in() -> KeyPair {
-        KeyPair { id: "LTAI-dry-run".to_owned(), secret: SecretString::from("dry-run"), create_time: None }
+        KeyPair { id: "LTAI-dry-run".repeat(3), secret: SecretString::from("dry-run-".repeat(8)), create_time: None }
     }
 }
 

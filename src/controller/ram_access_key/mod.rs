@@ -3,8 +3,9 @@
 mod mint;
 mod observe;
 mod publish;
+mod restart;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,20 +17,27 @@ use kube::{Client, Resource, ResourceExt};
 use tokio::sync::OwnedMutexGuard;
 
 use super::accounts::Account;
-use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, paused, set_finalizer};
+use super::drive::{Ctx, Kind, LONGEST_REQUEST, ObjectKey, Pass, Passed, drive, note, paused, set_finalizer};
 use super::error::Error;
+use super::hand_over::{Patience, account_of, leave, patience, unfinished};
+use super::ram_revocation::purge;
 use super::secret;
 use super::status;
 use super::tenancy::NamespaceView;
 use crate::api::{
-    Binding, FINALIZER, KeyDeletionPolicy, KeyState, RamAccessKey, RamAccessKeyStatus, RamUser, annotation,
+    Binding, FINALIZER, KeyDeletionPolicy, KeyState, RamAccessKey, RamAccessKeyStatus, RamUser, RestartTarget,
+    UserDeletionPolicy, UserState, Why, annotation,
 };
-use crate::plan::ram_access_key::{InRam, Journal, Retiring, Seen, Sibling, Step, UserSeen, next, settle, window_end};
+use crate::plan::ram_access_key::{
+    Asked, InRam, Journal, Retiring, Seen, Sibling, Step, UserSeen, Workload, next, noted_sources, notes, order,
+    released, settle, wanted_sources, window_end,
+};
 use crate::plan::{Next, Reason, Verdict};
-use crate::ram::{self, KeyPair, KeyStatus, Lane, LastUsed, Proof};
+use crate::ram::{self, Class, KeyPair, KeySources, KeyStatus, Lane, LastUsed, Proof};
 
 impl Kind for RamAccessKey {
     const KIND: &'static str = "RamAccessKey";
+    const REQUESTS: &'static [&'static str] = &[annotation::ROTATE, annotation::REVOKE, annotation::RESTORE];
     type Status = RamAccessKeyStatus;
 
     fn api(client: Client, namespace: Option<&str>) -> Api<Self> {
@@ -55,14 +63,12 @@ impl Kind for RamAccessKey {
     }
     async fn pass(ctx: &Ctx, key: &ObjectKey, object: Self) -> Passed<Self> {
         let mut pass = KeyPass::new(ctx, key, object);
-        let outcome = match pass.lock().await {
-            Ok(_guard) => drive(ctx, &mut pass).await,
-            Err(error) => Err(error),
-        };
+        let (outcome, at_most) = pass.run().await;
         let facts = pass.facts();
         ctx.metrics.key_age(key, facts.create_time.as_deref());
         let look = pass.account.as_ref().map_or(Duration::from_hours(1), |account| account.look_interval);
-        Passed { object: pass.object, facts, extra: Vec::new(), outcome, look }
+        let extra = pass.notes();
+        Passed { extra, look, at_most, ..Passed::new(pass.object, facts, outcome) }
     }
 }
 
@@ -79,12 +85,18 @@ struct KeyPass<'a> {
     namespace: NamespaceView,
     grant: Result<(), Verdict>,
     retain_denied: bool,
+    max_age: Option<Duration>,
     stored: Option<Secret>,
     siblings: Vec<Sibling>,
     ram: Option<InRam>,
     journal: Journal,
     proofs: BTreeMap<String, Proof>,
     uses: BTreeMap<String, LastUsed>,
+    sources: Option<KeySources>,
+    /// The key that `sources` was read for.
+    sources_of: Option<String>,
+    purged: BTreeSet<String>,
+    workloads: BTreeMap<RestartTarget, Workload>,
     /// The cluster's side was read.
     looked: bool,
     /// The list of keys was changed by us and has to be read again.
@@ -105,12 +117,17 @@ impl<'a> KeyPass<'a> {
             namespace: NamespaceView::default(),
             grant: Ok(()),
             retain_denied: false,
+            max_age: None,
             stored: None,
             siblings: Vec::new(),
             ram: None,
             journal,
             proofs: BTreeMap::new(),
             uses: BTreeMap::new(),
+            sources: None,
+            sources_of: None,
+            purged: BTreeSet::new(),
+            workloads: BTreeMap::new(),
             looked: false,
             keys_changed: true,
         }
@@ -118,6 +135,74 @@ impl<'a> KeyPass<'a> {
 
     fn deleting(&self) -> bool {
         self.object.meta().deletion_timestamp.is_some()
+    }
+
+    /// Looks and acts until the plan rests; a deletion that does not succeed soon is handed over.
+    async fn run(&mut self) -> (Result<Verdict, Error>, Option<Duration>) {
+        let guard = self.lock().await;
+        let outcome = match &guard {
+            Ok(_) => drive(self.ctx, self).await,
+            Err(_) => Err(Error::Unsettled),
+        };
+        // The lock is kept until the order is written.
+        let (_guard, outcome) = match guard {
+            Ok(guard) => (guard, outcome),
+            Err(error) => (None, Err(error)),
+        };
+        let finalizer = self.object.finalizers().iter().any(|name| name == FINALIZER);
+        if !self.deleting() || !finalizer || !unfinished(&outcome) {
+            return (outcome, None);
+        }
+        match patience(self.ctx, self.key) {
+            Patience::Left(left) => (outcome, Some(left)),
+            Patience::Over => (self.hand_over().await, None),
+        }
+    }
+
+    /// Leaves what is left in RAM to a RamRevocation, and goes.
+    async fn hand_over(&mut self) -> Result<Verdict, Error> {
+        if !self.looked {
+            self.look_at_cluster().await?;
+        }
+        let seen = self.seen();
+        let journal = settle(&seen, self.now());
+        if let Some(mut order) = order(&seen, &journal) {
+            let account = match &self.user {
+                Some(user) => user.spec.account_ref.name.clone(),
+                None => account_of(self.ctx, order.account_id.as_deref()).await?,
+            };
+            if order.user.user_name.is_empty() {
+                order.user.user_name = self.user_name.clone().unwrap_or_default();
+            }
+            order.user.user_id = order.user.user_id.or_else(|| self.user_id());
+            order.user.namespace.clone_from(&self.key.namespace);
+            order.user.name.clone_from(&self.object.spec.user_ref.name);
+            leave(self.ctx, &self.object, account, order).await?;
+        }
+        if let Some(marks) = released(&seen) {
+            self.release(marks).await?;
+        }
+        set_finalizer(self.ctx, self.key, &mut self.object, false).await?;
+        Err(Error::Gone)
+    }
+
+    fn notes(&self) -> Vec<(&'static str, &'static str, String)> {
+        if !self.looked {
+            return Vec::new();
+        }
+        let (seen, now) = (self.seen(), self.now());
+        notes(&seen, &settle(&seen, now), now)
+    }
+
+    fn asked(&self) -> Asked {
+        let value = |key: &str| {
+            self.object.annotations().get(key).filter(|v| (1..=LONGEST_REQUEST).contains(&v.len())).cloned()
+        };
+        Asked {
+            rotate: value(annotation::ROTATE),
+            revoke: value(annotation::REVOKE),
+            restore: value(annotation::RESTORE),
+        }
     }
 
     /// Finds user and account, and waits for the RAM user's lock.
@@ -169,16 +254,21 @@ impl<'a> KeyPass<'a> {
             finalizer: self.object.finalizers().iter().any(|name| name == FINALIZER),
             paused: paused(&self.object),
             spec: self.object.spec.clone(),
+            asked: self.asked(),
             journal: self.journal.clone(),
             account: self.account.as_ref().map(|account| account.view.clone()).map_err(Clone::clone),
             grant: self.grant.clone(),
             retain_denied: self.retain_denied,
+            max_age: self.max_age,
             user: self.user_seen(),
             ram: self.ram.clone(),
             secret: secret::read(self.stored.as_ref(), &self.key.name, wanted.as_ref()),
             siblings: self.siblings.clone(),
             proofs: self.proofs.clone(),
             uses: self.uses.clone(),
+            sources: self.sources.clone(),
+            purged: self.purged.clone(),
+            workloads: self.workloads.clone(),
         }
     }
 
@@ -186,11 +276,12 @@ impl<'a> KeyPass<'a> {
         let Some(user) = &self.user else { return UserSeen::Missing };
         let status = user.status.as_ref();
         let ready = status::find(status, "Ready").is_some_and(|c| c.status == "True");
+        let suspended = user.spec.state == UserState::Suspended;
+        let deleting = user.meta().deletion_timestamp.is_some();
+        let stays = user.spec.deletion_policy == UserDeletionPolicy::Retain && !self.retain_denied;
         match status.and_then(|status| status.user_id.clone()) {
-            Some(user_id) => UserSeen::Made { user_id, ready, deleting: user.meta().deletion_timestamp.is_some() },
-            None if user.meta().deletion_timestamp.is_some() => {
-                UserSeen::Made { user_id: String::new(), ready: false, deleting: true }
-            }
+            Some(user_id) => UserSeen::Made { user_id, ready, deleting, suspended, stays },
+            None if deleting => UserSeen::Made { user_id: String::new(), ready: false, deleting, suspended, stays },
             None => UserSeen::Unmade,
         }
     }
@@ -219,6 +310,36 @@ impl<'a> KeyPass<'a> {
         Ok(())
     }
 
+    async fn record(&mut self) -> Result<(), Error> {
+        let journal = settle(&self.seen(), self.now());
+        self.write_journal(journal).await
+    }
+
+    /// Deletes a key from the recycle bin, where IMS offers it.
+    async fn purge(&mut self, id: String) -> Result<(), Error> {
+        purge(self.client()?, &id).await?;
+        self.purged.insert(id);
+        Ok(())
+    }
+
+    /// IMS names users by principal name, which needs the default domain.
+    fn principal(&self) -> Result<String, Error> {
+        let domain = self.account.as_ref().ok().and_then(|account| account.view.default_domain.clone());
+        let domain = domain.ok_or_else(|| Error::from(Verdict::new(Reason::PrincipalNameUnknown)))?;
+        Ok(format!("{}@{domain}", self.user_name()?))
+    }
+
+    async fn set_sources(&mut self, id: &str) -> Result<(), Error> {
+        let Some(wanted) = self.object.spec.allowed_sources.as_ref().map(wanted_sources) else { return Ok(()) };
+        let (client, principal) = (self.client()?.clone(), self.principal()?);
+        client.set_access_key_sources(&principal, id, &wanted).await?;
+        // RAM shows what was set only after a while: a later look decides, and until then nobody sets it again.
+        let journal =
+            Journal { sources: Some(noted_sources(id, &wanted, self.now())), ..settle(&self.seen(), self.now()) };
+        self.sources_of = None;
+        self.write_journal(journal).await
+    }
+
     async fn record_state(&mut self, state: KeyState) -> Result<(), Error> {
         let journal = Journal { state: Some(state), ..settle(&self.seen(), self.now()) };
         self.write_journal(journal).await
@@ -234,7 +355,19 @@ impl<'a> KeyPass<'a> {
     }
 
     async fn look_at_use(&mut self, id: String) -> Result<(), Error> {
-        let used = self.client()?.access_key_last_used(self.user_name()?, &id).await?;
+        let (client, name) = (self.client()?.clone(), self.user_name()?.to_owned());
+        // IMS names the service too. Without it, or without its right, RAM knows the time.
+        let by_service = match self.principal() {
+            Ok(principal) => match client.access_key_last_used_by_service(&principal, &id).await {
+                Err(error) if matches!(error.class(), Class::Denied | Class::Invalid) => None,
+                other => Some(other?),
+            },
+            Err(_) => None,
+        };
+        let used = match by_service {
+            Some(used) => used,
+            None => client.access_key_last_used(&name, &id).await?,
+        };
         self.uses.insert(id, used);
         Ok(())
     }
@@ -264,7 +397,7 @@ impl<'a> KeyPass<'a> {
         }
         let mut journal = settle(&self.seen(), self.now());
         let end = window_end(journal.intents.iter()).unwrap_or_else(|| self.now());
-        journal.retiring.push(Retiring { id: id.clone(), why: crate::api::Why::Stray, time: end, disabled_time: None });
+        journal.retiring.push(Retiring::new(&id, Why::Stray, end));
         self.write_journal(journal).await?;
         let message = format!(
             "AccessKey {id} comes from a mint whose answer was lost. It is disabled now and deleted in three hours, unless it turns out to be in use."
@@ -316,8 +449,27 @@ impl<'a> KeyPass<'a> {
     }
 
     async fn finish(&mut self) -> Result<(), Error> {
-        let message = "Nothing of this object is left in RAM that it was asked to remove.".to_owned();
-        note(self.ctx, &self.object, EventType::Normal, "Removed", message).await;
+        let asked = self.object.spec.deletion_policy;
+        let id = self.journal.access_key_id.clone().unwrap_or_default();
+        let (type_, reason, message) = match asked {
+            KeyDeletionPolicy::Delete => {
+                (EventType::Normal, "Removed", "All keys of this object are deleted.".to_owned())
+            }
+            _ if self.retain_denied => {
+                let message = "All keys of this object are deleted: the tenant denies to leave one.".to_owned();
+                (EventType::Warning, "RetainRefused", message)
+            }
+            _ => {
+                let stays = self.ram.as_ref().and_then(|ram| ram.keys.iter().find(|key| key.id == id));
+                match stays {
+                    Some(key) => {
+                        (EventType::Normal, "Retained", format!("AccessKey {id} is left in RAM, {}.", key.status))
+                    }
+                    None => (EventType::Normal, "Removed", "No key of this object is left in RAM.".to_owned()),
+                }
+            }
+        };
+        note(self.ctx, &self.object, type_, reason, message).await;
         set_finalizer(self.ctx, self.key, &mut self.object, false).await
     }
 }
@@ -334,7 +486,15 @@ impl Pass for KeyPass<'_> {
     }
 
     async fn act(&mut self, step: Step) -> Result<(), Error> {
-        let writes = matches!(step, Step::Mint { .. } | Step::Enable(_) | Step::Disable(_) | Step::Delete(_));
+        let writes = matches!(
+            step,
+            Step::Mint { .. }
+                | Step::Enable(_)
+                | Step::Disable(_)
+                | Step::Delete(_)
+                | Step::Purge(_)
+                | Step::SetSources(_)
+        );
         if writes && !self.ctx.lease.holds() {
             return Err(Error::NotLeader);
         }
@@ -346,6 +506,10 @@ impl Pass for KeyPass<'_> {
             Step::Prove(id) => self.prove(id).await,
             Step::LookAtUse(id) => self.look_at_use(id).await,
             Step::RecordState(state) => self.record_state(state).await,
+            Step::Record => self.record().await,
+            Step::Purge(id) => self.purge(id).await,
+            Step::SetSources(id) => self.set_sources(&id).await,
+            Step::Restart(target) => self.restart(target).await,
             Step::Enable(id) => self.set_key(&id, KeyStatus::Active).await,
             Step::Disable(id) => self.set_key(&id, KeyStatus::Inactive).await,
             Step::Delete(id) => self.delete_key(&id).await,

@@ -11,7 +11,8 @@ use super::super::tenancy;
 use super::KeyPass;
 use crate::api::{KeyDeletionPolicy, RamUser, annotation};
 use crate::plan::marker::Marker;
-use crate::plan::ram_access_key::{InRam, Ownership, Sibling};
+use crate::plan::ram_access_key::{InRam, Ownership, SecretSeen, Sibling};
+use crate::plan::tenant::Grants;
 use crate::plan::{Reason, Verdict};
 
 impl KeyPass<'_> {
@@ -23,7 +24,26 @@ impl KeyPass<'_> {
             self.look_at_ram().await?;
             self.keys_changed = false;
         }
+        if !self.looked && !self.deleting() {
+            self.look_at_workloads().await?;
+        }
         self.looked = true;
+        self.look_at_sources().await
+    }
+
+    /// Read once for each key that is published in this pass; what this pass set itself shows later.
+    async fn look_at_sources(&mut self) -> Result<(), Error> {
+        if self.object.spec.allowed_sources.is_none() || self.deleting() || self.client.is_none() {
+            return Ok(());
+        }
+        let SecretSeen::Ours(secret) = self.seen().secret else { return Ok(()) };
+        let Some(id) = secret.id.filter(|id| self.sources_of.as_ref() != Some(id)) else { return Ok(()) };
+        let there = self.ram.as_ref().is_some_and(|ram| ram.keys.iter().any(|key| key.id == id));
+        if there {
+            let (client, principal) = (self.client()?.clone(), self.principal()?);
+            self.sources = Some(client.access_key_sources(&principal, &id).await?);
+            self.sources_of = Some(id);
+        }
         Ok(())
     }
 
@@ -56,7 +76,7 @@ impl KeyPass<'_> {
         Ok(())
     }
 
-    async fn look_at_cluster(&mut self) -> Result<(), Error> {
+    pub(super) async fn look_at_cluster(&mut self) -> Result<(), Error> {
         let secret_name = self.secret_name().to_owned();
         let secrets = self.secrets();
         let (namespace, stored, siblings) = futures::join!(
@@ -82,7 +102,11 @@ impl KeyPass<'_> {
                 .await?;
         self.retain_denied = grants.as_ref().is_ok_and(|grants| grants.retain(true).is_err());
         let retains = self.object.spec.deletion_policy != KeyDeletionPolicy::Delete;
-        self.grant = grants.and_then(|grants| grants.retain(retains).and_then(|()| grants.limit()));
+        self.max_age = grants.as_ref().ok().and_then(Grants::max_age);
+        let sources = self.object.spec.allowed_sources.is_some();
+        self.grant = grants.and_then(|grants| {
+            grants.retain(retains).and_then(|()| grants.sources(sources)).and_then(|()| grants.limit())
+        });
         Ok(())
     }
 
@@ -96,7 +120,7 @@ impl KeyPass<'_> {
             }
             let mut ids: Vec<String> = found.journal.ids().map(str::to_owned).collect();
             ids.extend(self.published_by(&found).await?);
-            siblings.push(Sibling { name: found.name, ids, intents: found.journal.intents });
+            siblings.push(Sibling { name: found.name, ids, intents: found.journal.intents, interval: found.interval });
         }
         Ok(siblings)
     }

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use super::super::error::Error;
 use super::super::secret::{self, Content};
 use super::KeyPass;
-use crate::api::annotation;
+use crate::api::{KeyDeletionPolicy, annotation};
 use crate::plan::ram_access_key::{Intent, SecretSeen, settle};
 use crate::plan::{Reason, Verdict};
 use crate::ram::KeyPair;
@@ -55,7 +55,11 @@ impl KeyPass<'_> {
             owner: &self.key.name,
             uid: &uid,
             output: &self.object.spec.secret,
-            deletion_policy: self.object.spec.deletion_policy,
+            // What a deletion would do now decides whether garbage collection may take the Secret.
+            deletion_policy: match self.retain_denied {
+                true => KeyDeletionPolicy::Delete,
+                false => self.object.spec.deletion_policy,
+            },
             id,
             secret,
             account_id: &account.view.account_id,
@@ -167,6 +171,10 @@ fn refusal(error: &KubeError) -> Error {
         "an admission policy refuses it".to_owned()
     } else if text.contains("cannot create resource") || text.contains("cannot update resource") {
         "the operator lacks the right to write Secrets".to_owned()
+    } else if text.contains("immutable") {
+        "the Secret that exists is immutable; delete it".to_owned()
+    } else if status.code == 422 || status.code == 413 {
+        "its contents are not accepted, such as their size of at most 1 MiB; see secret.data".to_owned()
     } else {
         format!("{} {}", status.code, status.reason)
     };

@@ -62,8 +62,15 @@ fn take_away(seen: &Seen, journal: &Journal, published: Option<&str>, now: Times
     if let Some(key) = ids().find(|id| seen.key(id).is_some() && !stays(id) && !in_quiet(journal, id, now)) {
         return Ok(Step::Delete(key.to_owned()));
     }
+    if let Some(id) = ids().find(|id| seen.key(id).is_none() && to_purge(seen, journal, id)) {
+        return Ok(Step::Purge(id.to_owned()));
+    }
     waits(seen, journal, now)?;
     Ok(let_go(seen, policy))
+}
+
+fn to_purge(seen: &Seen, journal: &Journal, id: &str) -> bool {
+    (journal.is_revoked(id) || seen.pace().purge) && !seen.purged.contains(id)
 }
 
 /// A stray is deleted only after its quiet time: nobody knows yet whether it is in use.
@@ -101,12 +108,20 @@ fn unsure(journal: &Journal) -> bool {
 }
 
 /// A tenant that denies it turns the policy into `Delete`. `Retain` needs a Secret that stays, else it only disables.
-fn effective(seen: &Seen) -> KeyDeletionPolicy {
+pub(super) fn effective(seen: &Seen) -> KeyDeletionPolicy {
     match seen.spec.deletion_policy {
         _ if seen.retain_denied => KeyDeletionPolicy::Delete,
         KeyDeletionPolicy::Retain if seen.namespace_terminating || !usable_secret(seen) => KeyDeletionPolicy::Disable,
         policy => policy,
     }
+}
+
+/// Whether the Secret stays when the object goes without having come to rest, and whether our marks come off it.
+#[must_use]
+pub fn released(seen: &Seen) -> Option<bool> {
+    let policy = effective(seen);
+    let ours = matches!(&seen.secret, SecretSeen::Ours(_));
+    (ours && policy != KeyDeletionPolicy::Delete).then_some(policy == KeyDeletionPolicy::Retain)
 }
 
 fn usable_secret(seen: &Seen) -> bool {

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 
+use super::requests::{self, KeyRequests};
 use super::standing::{Standing, standing};
 use super::strays::own_suspects;
-use super::{Published, SecretSeen, Seen, after};
-use crate::api::{self, KeyState, RamAccessKeyStatus, Why};
+use super::{Published, SecretSeen, Seen, after, restart, retire, rotate};
+use crate::api::{self, KeyState, RamAccessKeyStatus, Restart, SourcesSet, Why};
 use crate::plan::timing::READ_LAG;
 use crate::ram::{KeyStatus, Proof};
 
@@ -34,10 +35,20 @@ pub struct Journal {
     pub retiring: Vec<Retiring>,
     /// Mints without an answer.
     pub intents: Vec<Intent>,
+    /// Keys that were ordered to be revoked, with the time of the order; the latest last.
+    pub revoked: Vec<(String, Timestamp)>,
+    /// For which key each workload was restarted last.
+    pub restarts: Vec<Restart>,
+    /// What was asked of RAM last for the allowed sources.
+    pub sources: Option<SourcesSet>,
+    /// How far requests by annotation have come.
+    pub requests: KeyRequests,
+    /// When the published pair is replaced next; follows from the rest.
+    pub next_rotation: Option<Timestamp>,
 }
 
 /// A key on its way out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Retiring {
     /// Its id.
     pub id: String,
@@ -47,6 +58,46 @@ pub struct Retiring {
     pub time: Timestamp,
     /// When it was found disabled.
     pub disabled_time: Option<Timestamp>,
+    /// When it is disabled or deleted at the earliest; follows from the rest.
+    pub next_time: Option<Timestamp>,
+    /// Its last use as it was read last.
+    pub last_use: LastUse,
+    /// The service of that use.
+    pub used_by: Option<String>,
+}
+
+/// The last use of a key, by the day: anything finer would change all the time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LastUse {
+    /// It was not asked for yet.
+    #[default]
+    Unknown,
+    /// RAM has no record of any.
+    Never,
+    /// On this day, `YYYY-MM-DD`.
+    Day(String),
+}
+
+impl LastUse {
+    fn read(text: Option<&String>) -> Self {
+        match text.map(String::as_str) {
+            None => Self::Unknown,
+            Some("Never") => Self::Never,
+            Some(day) => Self::Day(day.to_owned()),
+        }
+    }
+
+    fn write(&self) -> Option<String> {
+        match self {
+            Self::Unknown => None,
+            Self::Never => Some("Never".to_owned()),
+            Self::Day(day) => Some(day.clone()),
+        }
+    }
+
+    fn of(time: Option<Timestamp>) -> Self {
+        time.map_or(Self::Never, |time| Self::Day(time.to_string().chars().take(10).collect()))
+    }
 }
 
 /// The note written before a mint.
@@ -69,12 +120,7 @@ impl Journal {
     #[must_use]
     pub fn read(status: &RamAccessKeyStatus) -> Self {
         let time = |text: &Option<String>| text.as_deref().and_then(parse);
-        let retiring = |key: &api::RetiringKey| Retiring {
-            id: key.id.clone(),
-            why: key.why,
-            time: parse(&key.time).unwrap_or_default(),
-            disabled_time: time(&key.disabled_time),
-        };
+        let revoked = |key: &api::RevokedKey| (key.id.clone(), parse(&key.time).unwrap_or_default());
         Self {
             account_id: status.account_id.clone(),
             user_id: status.user_id.clone(),
@@ -85,20 +131,20 @@ impl Journal {
             published_time: time(&status.published_time),
             proved_time: time(&status.proved_time),
             missing_time: time(&status.missing_time),
-            retiring: status.retiring.iter().flatten().map(retiring).collect(),
+            retiring: status.retiring.iter().flatten().map(Retiring::read).collect(),
             intents: status.intents.iter().flatten().map(Intent::read).collect(),
+            revoked: status.revoked.iter().flatten().map(revoked).collect(),
+            restarts: status.restarts.clone().unwrap_or_default(),
+            sources: status.allowed_sources.clone(),
+            requests: KeyRequests::read(status.requests.as_ref()),
+            next_rotation: time(&status.next_rotation_time),
         }
     }
 
-    /// Writes it into a status; conditions and requests are left alone.
+    /// Writes it into a status; conditions and the request `reconcile` are left alone.
     pub fn write(&self, status: &mut RamAccessKeyStatus) {
         let time = |time: Option<Timestamp>| time.map(|t| t.to_string());
-        let retiring = |key: &Retiring| api::RetiringKey {
-            id: key.id.clone(),
-            why: key.why,
-            time: key.time.to_string(),
-            disabled_time: time(key.disabled_time),
-        };
+        let revoked = |(id, time): &(String, Timestamp)| api::RevokedKey { id: id.clone(), time: time.to_string() };
         status.account_id.clone_from(&self.account_id);
         status.user_id.clone_from(&self.user_id);
         status.user_name.clone_from(&self.user_name);
@@ -108,8 +154,19 @@ impl Journal {
         status.published_time = time(self.published_time);
         status.proved_time = time(self.proved_time);
         status.missing_time = time(self.missing_time);
-        status.retiring = some(self.retiring.iter().map(retiring).collect());
+        status.retiring = some(self.retiring.iter().map(Retiring::write).collect());
         status.intents = some(self.intents.iter().map(Intent::write).collect());
+        status.revoked = some(self.revoked.iter().map(revoked).collect());
+        status.restarts = some(self.restarts.clone());
+        status.next_rotation_time = time(self.next_rotation);
+        status.allowed_sources.clone_from(&self.sources);
+        self.requests.write(&mut status.requests);
+    }
+
+    /// Whether a key was ordered to be revoked.
+    #[must_use]
+    pub fn is_revoked(&self, id: &str) -> bool {
+        self.revoked.iter().any(|(revoked, _)| revoked == id)
     }
 
     /// Every id that this object has in RAM.
@@ -118,8 +175,47 @@ impl Journal {
     }
 
     fn retire(&mut self, id: &str, why: Why, time: Timestamp) {
+        let why = if self.is_revoked(id) { Why::Revoked } else { why };
         if self.access_key_id.as_deref() != Some(id) && !self.retiring.iter().any(|key| key.id == id) {
-            self.retiring.push(Retiring { id: id.to_owned(), why, time, disabled_time: None });
+            self.retiring.push(Retiring::new(id, why, time));
+        }
+    }
+}
+
+impl Retiring {
+    /// A key that is on its way out from now on.
+    #[must_use]
+    pub fn new(id: &str, why: Why, time: Timestamp) -> Self {
+        Self { id: id.to_owned(), why, time, ..Self::default() }
+    }
+
+    /// Reads one from a status.
+    #[must_use]
+    pub fn read(key: &api::RetiringKey) -> Self {
+        let time = |text: &Option<String>| text.as_deref().and_then(parse);
+        Self {
+            id: key.id.clone(),
+            why: key.why,
+            time: parse(&key.time).unwrap_or_default(),
+            disabled_time: time(&key.disabled_time),
+            next_time: time(&key.next_time),
+            last_use: LastUse::read(key.last_used.as_ref()),
+            used_by: key.used_by.clone(),
+        }
+    }
+
+    /// Writes it for a status.
+    #[must_use]
+    pub fn write(&self) -> api::RetiringKey {
+        let time = |time: Option<Timestamp>| time.map(|t| t.to_string());
+        api::RetiringKey {
+            id: self.id.clone(),
+            why: self.why,
+            time: self.time.to_string(),
+            disabled_time: time(self.disabled_time),
+            next_time: time(self.next_time),
+            last_used: self.last_use.write(),
+            used_by: self.used_by.clone(),
         }
     }
 }
@@ -137,7 +233,9 @@ impl Intent {
         }
     }
 
-    fn write(&self) -> api::Intent {
+    /// Writes it for a status or an order.
+    #[must_use]
+    pub fn write(&self) -> api::Intent {
         api::Intent {
             id: self.id.clone(),
             time: self.time.to_string(),
@@ -172,11 +270,25 @@ pub fn settle(seen: &Seen, now: Timestamp) -> Journal {
         }
         _ => None,
     };
-    journal.retiring.retain(|key| ram.keys.iter().any(|listed| listed.id == key.id) && !was_used(seen, key));
+    journal.retiring.retain(|key| {
+        let listed = ram.keys.iter().any(|listed| listed.id == key.id);
+        (listed || retire::to_purge(seen, key)) && !was_used(seen, key)
+    });
     for key in &mut journal.retiring {
-        key.disabled_time = if seen.is(&key.id, KeyStatus::Inactive) { key.disabled_time.or(Some(now)) } else { None };
+        key.disabled_time = if seen.is(&key.id, KeyStatus::Active) { None } else { key.disabled_time.or(Some(now)) };
+        if let Some(used) = seen.uses.get(&key.id) {
+            key.last_use = LastUse::of(used.time);
+            key.used_by.clone_from(&used.service);
+        }
     }
     close(&mut journal, seen, now);
+    restart::take_note(&mut journal, seen);
+    requests::take_up(&mut journal, seen, now);
+    let pace = seen.pace();
+    for key in &mut journal.retiring {
+        key.next_time = retire::due(key, &pace);
+    }
+    journal.next_rotation = rotate::due(seen, &journal);
     journal
 }
 

@@ -2,8 +2,11 @@
 
 use jiff::Timestamp;
 
+use super::rotate::{self, Rotation};
 use super::standing::{Standing, standing};
-use super::{Journal, Ownership, SecretSeen, Seen, Stage, Step, UserSeen, mint, reason, retire, strays};
+use super::{
+    Journal, Ownership, SecretSeen, Seen, Stage, Step, UserSeen, mint, reason, restart, retire, sources, strays,
+};
 use crate::api::KeyState;
 use crate::plan::timing::{LATER, READ_LAG, SOON};
 use crate::plan::{Reason, Verdict};
@@ -14,32 +17,74 @@ pub(super) fn next(seen: &Seen, journal: &Journal, now: Timestamp) -> Result<Ste
     if !seen.finalizer && journal.ids().next().is_some() {
         return Ok(Step::AddFinalizer);
     }
+    if accepted(journal) != accepted(&seen.journal) {
+        return Ok(Step::Record);
+    }
+    if let Some(step) = retire::revoked(seen, journal) {
+        return Ok(step);
+    }
     let standing = standing(seen, now);
     // An unexplained pair is asked about before any stray is judged: it may be one.
     if let Standing::Unexplained(id) = standing {
         return Ok(Step::Prove(id));
     }
-    if let Some(step) = strays::next(seen, journal, now).or_else(|| retire::strays(seen, journal, now)) {
+    if let Some(step) = strays::next(seen, journal, now).or_else(|| retire::unwanted(seen, journal, now)) {
         return Ok(step);
+    }
+    if disarmed(seen) {
+        return disarm(seen, journal);
+    }
+    if matches!(seen.user, UserSeen::Made { deleting: true, .. }) {
+        return Err(reason(Reason::UserDeleted).about(&seen.spec.user_ref.name));
     }
     let id = match standing {
         Standing::Published(id) => id,
         Standing::Missing(id) => return Err(reason(Reason::KeyMissing).about(id).again_in(READ_LAG)),
-        Standing::Foreign => return Err(reason(Reason::SecretConflict).about(secret_name(seen))),
+        Standing::Foreign => return Err(reason(Reason::SecretConflict).about(secret_name(seen)).again_in(6 * SOON)),
         Standing::OtherAccount => return Err(reason(Reason::WrongAccount).about("the Secret was published there")),
         Standing::Unexplained(id) => return Ok(Step::Prove(id)),
         Standing::Lost => return mint::next(seen, journal, now),
     };
-    if let Some(step) = state(seen, journal, &id)? {
+    if let Some(step) = state(seen, journal, &id, now)? {
         return Ok(step);
     }
     if let Some(step) = proof(seen, journal, &id)? {
         return Ok(step);
     }
-    if let Some(step) = retire::next(seen, journal, now) {
+    if let Rotation::Begin(step) = rotate::next(seen, journal, &id, now) {
         return Ok(step);
     }
-    republish(seen)?.ok_or_else(|| rest(seen, journal, now))
+    if let Some(step) = republish(seen)? {
+        return Ok(step);
+    }
+    if let Some(step) = sources::next(seen, journal, &id, now)? {
+        return Ok(step);
+    }
+    if let Some(step) = restart::next(seen, journal, &id).or_else(|| retire::next(seen, journal, now)) {
+        return Ok(step);
+    }
+    Err(rest(seen, journal, now))
+}
+
+/// What of the requests has to be in the status before anything is done about them.
+fn accepted(journal: &Journal) -> [Option<&String>; 3] {
+    let all = &journal.requests;
+    [all.rotate.accepted.as_ref(), all.revoke.accepted.as_ref(), all.restore.accepted.as_ref()]
+}
+
+/// Whether the user is to have no key in use.
+fn disarmed(seen: &Seen) -> bool {
+    matches!(seen.user, UserSeen::Made { deleting, suspended, stays, .. } if suspended || (deleting && !stays))
+}
+
+/// As `state: Inactive`, noted in the same way: what was disabled here is enabled when the user is back.
+fn disarm(seen: &Seen, journal: &Journal) -> Result<Step, Verdict> {
+    let suspended = matches!(seen.user, UserSeen::Made { deleting: false, .. });
+    let why = if suspended { Reason::UserSuspended } else { Reason::UserDeleted };
+    match inactive(seen, journal) {
+        Ok(Some(step)) => Ok(step),
+        Ok(None) | Err(_) => Err(reason(why).about(&seen.spec.user_ref.name)),
+    }
 }
 
 /// What has to hold before anything of the key can be judged.
@@ -51,14 +96,14 @@ fn usable(seen: &Seen) -> Result<(), Verdict> {
     match &seen.user {
         UserSeen::Missing => return Err(reason(Reason::UserNotFound).about(&seen.spec.user_ref.name)),
         UserSeen::Unmade => return Err(reason(Reason::UserNotReady).about(&seen.spec.user_ref.name)),
-        UserSeen::Made { deleting: true, .. } => {
-            return Err(reason(Reason::UserDeleted).about(&seen.spec.user_ref.name));
-        }
         UserSeen::Made { .. } => {}
     }
     match seen.ram.as_ref().map(|ram| ram.user) {
         Some(Ownership::Ours) => Ok(()),
         Some(Ownership::NotOurs) => Err(reason(Reason::UserNotOwned)),
+        Some(Ownership::Gone) if matches!(seen.user, UserSeen::Made { deleting: true, .. }) => {
+            Err(reason(Reason::UserDeleted).about(&seen.spec.user_ref.name))
+        }
         // What was made this moment may not show yet.
         Some(Ownership::Gone) | None => {
             Err(reason(Reason::UserNotReady).about(&seen.spec.user_ref.name).again_in(SOON))
@@ -71,7 +116,7 @@ fn secret_name(seen: &Seen) -> &str {
 }
 
 /// Carries out `spec.state`. A key is enabled only if we disabled it.
-fn state(seen: &Seen, journal: &Journal, id: &str) -> Stage {
+fn state(seen: &Seen, journal: &Journal, id: &str, now: Timestamp) -> Stage {
     if seen.spec.state == KeyState::Inactive {
         return inactive(seen, journal);
     }
@@ -80,6 +125,12 @@ fn state(seen: &Seen, journal: &Journal, id: &str) -> Stage {
         Some(KeyState::Inactive) if seen.paused => Err(reason(Reason::Paused)),
         Some(KeyState::Inactive) if disabled => Ok(Some(Step::Enable(id.to_owned()))),
         Some(KeyState::Inactive) => Ok(Some(Step::RecordState(KeyState::Active))),
+        _ if disabled && journal.requests.restore.open() == Some(id) => Ok(Some(Step::Enable(id.to_owned()))),
+        // Somebody asked for another pair: that is the way out.
+        _ if disabled && journal.requests.rotate.open() == Some(id) => match rotate::next(seen, journal, id, now) {
+            Rotation::Begin(step) => Ok(Some(step)),
+            _ => Err(reason(Reason::DisabledOutside).about(id)),
+        },
         _ if disabled => Err(reason(Reason::DisabledOutside).about(id)),
         _ => Ok(None),
     }
@@ -121,7 +172,8 @@ fn rest(seen: &Seen, journal: &Journal, now: Timestamp) -> Verdict {
         Ok(()) => reason(Reason::Available),
         Err(refused) => refused.clone().again_in(LATER),
     };
-    for time in [retire::due(journal, now), strays::due(seen, journal)].into_iter().flatten() {
+    let times = [retire::recheck(journal, now), strays::due(seen, journal), rotate::recheck(journal, now)];
+    for time in times.into_iter().flatten() {
         verdict = verdict.again_at(time, now);
     }
     verdict

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Journal, Seen, Step, UserSeen, before, reason, strays};
 use crate::api::{KeyState, Why};
-use crate::plan::timing::{KEYS_PER_USER, LATER, MAX_INTENTS, OVERLAP, USE_LAG};
+use crate::plan::timing::{KEYS_PER_USER, LATER, MAX_INTENTS, USE_LAG};
 use crate::plan::{Reason, Verdict};
 use crate::ram::KeyStatus;
 
@@ -17,9 +17,17 @@ pub(super) fn next(seen: &Seen, journal: &Journal, now: Timestamp) -> Result<Ste
     }
     seen.grant.clone()?;
     let lost = journal.access_key_id.clone().filter(|id| seen.key(id).is_some());
+    if journal.access_key_id.is_none() {
+        seen.account.as_ref().map_err(Clone::clone)?.open()?;
+    }
     // The first key waits until the user has its rights; a replacement does not.
     if journal.access_key_id.is_none() && !matches!(seen.user, UserSeen::Made { ready: true, .. }) {
         return Err(reason(Reason::UserNotReady).about(&seen.spec.user_ref.name));
+    }
+    if journal.access_key_id.is_none()
+        && let Some(sibling) = rival(seen)
+    {
+        return Err(reason(Reason::NoSlotForRotation).about(format!("{sibling} has the user already")));
     }
     if wants_principal_name(seen) && seen.account.as_ref().is_ok_and(|account| account.default_domain.is_none()) {
         return Err(reason(Reason::PrincipalNameUnknown).again_in(LATER));
@@ -44,6 +52,14 @@ fn no_key_while_inactive(seen: &Seen, journal: &Journal) -> Result<Step, Verdict
     }
 }
 
+/// With an interval a RamAccessKey needs both slots of its user: the one that has a key already keeps them.
+fn rival(seen: &Seen) -> Option<&str> {
+    let own = seen.spec.rotation.interval.is_some();
+    let holds = |sibling: &&super::Sibling| !sibling.ids.is_empty() || !sibling.intents.is_empty();
+    let rival = seen.siblings.iter().filter(holds).find(|sibling| own || sibling.interval)?;
+    Some(&rival.name)
+}
+
 fn wants_principal_name(seen: &Seen) -> bool {
     let mut templates = seen.spec.secret.data.iter().flat_map(|data| data.values());
     templates.any(|template| template.0.contains("$(userPrincipalName)"))
@@ -53,6 +69,10 @@ fn wants_principal_name(seen: &Seen) -> bool {
 /// the lost key itself once it shows no use for as long. Never a foreign key.
 fn make_room(seen: &Seen, journal: &Journal, lost: Option<&str>, now: Timestamp) -> Result<Step, Verdict> {
     let on_their_way = || journal.retiring.iter();
+    // What is revoked works for nobody: it is the first to go.
+    if let Some(id) = lost.filter(|id| journal.is_revoked(id) && seen.is(id, KeyStatus::Inactive)) {
+        return Ok(Step::Delete(id.to_owned()));
+    }
     if let Some(key) = on_their_way().find(|key| seen.is(&key.id, KeyStatus::Inactive)) {
         return Ok(Step::Delete(key.id.clone()));
     }
@@ -61,7 +81,7 @@ fn make_room(seen: &Seen, journal: &Journal, lost: Option<&str>, now: Timestamp)
         match seen.uses.get(id) {
             None => return Ok(Step::LookAtUse(id.to_owned())),
             // Reports lag: of a key that was made since then, no use is no sign.
-            Some(used) if used.time.max(seen.key(id).map(|key| key.create_time)) > Some(quiet_since(now)) => {}
+            Some(used) if used.time.max(seen.key(id).map(|key| key.create_time)) > Some(quiet_since(seen, now)) => {}
             Some(_) if seen.is(id, KeyStatus::Active) => return Ok(Step::Disable(id.to_owned())),
             Some(_) => return Ok(Step::Delete(id.to_owned())),
         }
@@ -70,13 +90,28 @@ fn make_room(seen: &Seen, journal: &Journal, lost: Option<&str>, now: Timestamp)
 }
 
 /// A key without use since this moment, as far as RAM reports, is not in use.
-pub(super) fn quiet_since(now: Timestamp) -> Timestamp {
-    before(now, OVERLAP + USE_LAG)
+pub(super) fn quiet_since(seen: &Seen, now: Timestamp) -> Timestamp {
+    before(now, seen.pace().overlap + USE_LAG)
+}
+
+/// A key of the user and whose it is.
+pub(super) fn role(seen: &Seen, journal: &Journal, id: &str) -> String {
+    if let Some(key) = journal.retiring.iter().find(|key| key.id == id) {
+        let when = key.next_time.map(|time| format!(" until {time} at least")).unwrap_or_default();
+        return format!("{id} (ours, on its way out{when})");
+    }
+    if journal.access_key_id.as_deref() == Some(id) {
+        return format!("{id} (ours, published last)");
+    }
+    match seen.siblings.iter().find(|sibling| sibling.ids.iter().any(|own| own == id)) {
+        Some(sibling) => format!("{id} (of RamAccessKey {})", sibling.name),
+        None => format!("{id} (foreign)"),
+    }
 }
 
 fn full(why: Reason, seen: &Seen, journal: &Journal, now: Timestamp) -> Verdict {
-    let ids: Vec<&str> = seen.keys().iter().map(|key| key.id.as_str()).collect();
-    let verdict = reason(why).about(format!("the user has {}", ids.join(", "))).again_in(LATER);
+    let keys: Vec<String> = seen.keys().iter().map(|key| role(seen, journal, &key.id)).collect();
+    let verdict = reason(why).about(format!("the user has {}", keys.join(", "))).again_in(LATER);
     match strays::due(seen, journal) {
         Some(time) => verdict.again_at(time, now),
         None => verdict,

@@ -7,23 +7,37 @@ mod delete;
 mod journal;
 mod live;
 mod mint;
+mod notes;
+mod order;
+mod pace;
+mod requests;
+mod restart;
 mod retire;
+mod rotate;
+mod sources;
 mod standing;
 mod strays;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::{AccountView, Next, Reason, Verdict};
-use crate::api::{KeyState, RamAccessKeySpec};
-use crate::ram::{AccessKey, KeyStatus, LastUsed, Proof};
+use crate::api::{KeyState, RamAccessKeySpec, RestartTarget};
+use crate::ram::{AccessKey, KeySources, KeyStatus, LastUsed, Proof};
 
-pub use journal::{Intent, Journal, Retiring, settle};
+pub use delete::released;
+pub use journal::{Intent, Journal, LastUse, Retiring, settle};
+pub use notes::notes;
+pub use order::order;
+pub use pace::Pace;
+pub use requests::{Asked, KeyRequests, Progress};
+pub use sources::{noted as noted_sources, wanted as wanted_sources};
 pub use standing::{Standing, standing};
-pub use strays::{suspects, window_end};
+pub use strays::{in_window, suspects, window_end};
 
 /// One effect on a key, its Secret or its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +59,14 @@ pub enum Step {
     LookAtUse(String),
     /// Note in the status which `spec.state` is being carried out.
     RecordState(KeyState),
+    /// Note in the status which requests were taken up, before the first effect of any.
+    Record,
+    /// Delete a key from IMS' recycle bin, if it is there.
+    Purge(String),
+    /// IMS SetAccessKeyPolicy: from where this key may be used.
+    SetSources(String),
+    /// Restart a workload for the published key.
+    Restart(RestartTarget),
     /// RAM UpdateAccessKey, to `Active`.
     Enable(String),
     /// RAM UpdateAccessKey, to `Inactive`.
@@ -81,6 +103,8 @@ pub struct Seen {
     pub paused: bool,
     /// What is asked for.
     pub spec: RamAccessKeySpec,
+    /// Requests by annotation.
+    pub asked: Asked,
     /// What the status remembers.
     pub journal: Journal,
     /// The account, or why it cannot be used.
@@ -89,6 +113,8 @@ pub struct Seen {
     pub grant: Result<(), Verdict>,
     /// Whether the tenant denies to leave keys behind.
     pub retain_denied: bool,
+    /// The age at which the tenant wants a pair replaced.
+    pub max_age: Option<Duration>,
     /// The RamUser.
     pub user: UserSeen,
     /// What RAM shows; absent when it could not be asked.
@@ -101,6 +127,23 @@ pub struct Seen {
     pub proofs: BTreeMap<String, Proof>,
     /// Last uses read in this pass, by id.
     pub uses: BTreeMap<String, LastUsed>,
+    /// From where RAM lets the published key be used; read when `spec.allowedSources` asks for something.
+    pub sources: Option<KeySources>,
+    /// Keys that were looked for in the recycle bin in this pass and are not in it any more.
+    pub purged: BTreeSet<String>,
+    /// What the restart targets show.
+    pub workloads: BTreeMap<RestartTarget, Workload>,
+}
+
+/// What a restart target shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Workload {
+    /// There is none.
+    Missing,
+    /// It may not be read or patched.
+    Denied,
+    /// Its pod template names this key.
+    For(Option<String>),
 }
 
 /// The RamUser that a key refers to.
@@ -118,6 +161,10 @@ pub enum UserSeen {
         ready: bool,
         /// It is being deleted.
         deleting: bool,
+        /// Its `spec.state` is `Suspended`.
+        suspended: bool,
+        /// It stays in RAM, in use, when its object goes.
+        stays: bool,
     },
 }
 
@@ -184,6 +231,8 @@ pub struct Sibling {
     pub ids: Vec<String>,
     /// Its open intents.
     pub intents: Vec<Intent>,
+    /// It has a rotation interval.
+    pub interval: bool,
 }
 
 impl Seen {

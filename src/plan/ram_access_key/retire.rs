@@ -1,52 +1,85 @@
-//! Keys on their way out: overlap, disable, quarantine, delete.
+//! Keys on their way out: overlap, disable, quarantine, delete, purge.
 
 use jiff::Timestamp;
 
 use super::mint::quiet_since;
-use super::{Journal, Retiring, Seen, Step, after};
+use super::{Journal, Pace, Retiring, Seen, Step, after};
 use crate::api::Why;
-use crate::plan::timing::{OVERLAP, QUARANTINE, STRAY_QUIET};
+use crate::plan::timing::STRAY_QUIET;
 use crate::ram::KeyStatus;
 
 pub(super) fn next(seen: &Seen, journal: &Journal, now: Timestamp) -> Option<Step> {
-    journal.retiring.iter().find_map(|key| step(seen, key, now))
+    journal.retiring.iter().find_map(|key| step(seen, journal, key, now))
 }
 
-/// Strays go whatever becomes of the published pair: nobody has their secret.
-pub(super) fn strays(seen: &Seen, journal: &Journal, now: Timestamp) -> Option<Step> {
-    journal.retiring.iter().filter(|key| key.why == Why::Stray).find_map(|key| step(seen, key, now))
+/// Strays and revoked keys go whatever becomes of the published pair: nobody may use them.
+pub(super) fn unwanted(seen: &Seen, journal: &Journal, now: Timestamp) -> Option<Step> {
+    let unwanted = journal.retiring.iter().filter(|key| key.why != Why::Replaced);
+    unwanted.into_iter().find_map(|key| step(seen, journal, key, now))
 }
 
-fn step(seen: &Seen, key: &Retiring, now: Timestamp) -> Option<Step> {
+/// A revoked key is disabled before anything else is done, published or not.
+pub(super) fn revoked(seen: &Seen, journal: &Journal) -> Option<Step> {
+    let id = journal.revoked.iter().map(|(id, _)| id).find(|id| seen.is(id, KeyStatus::Active))?;
+    Some(Step::Disable(id.clone()))
+}
+
+fn step(seen: &Seen, journal: &Journal, key: &Retiring, now: Timestamp) -> Option<Step> {
+    if seen.key(&key.id).is_none() {
+        return to_purge(seen, key).then(|| Step::Purge(key.id.clone()));
+    }
+    let pace = seen.pace();
     let active = seen.is(&key.id, KeyStatus::Active);
     match (key.why, active) {
-        (Why::Stray, true) => Some(Step::Disable(key.id.clone())),
-        (Why::Replaced, true) if now > after(key.time, OVERLAP) => match seen.uses.get(&key.id) {
+        (Why::Stray | Why::Revoked, true) => Some(Step::Disable(key.id.clone())),
+        (Why::Revoked, false) => Some(Step::Delete(key.id.clone())),
+        (Why::Replaced, false) if journal.requests.restore.open() == Some(&key.id) => {
+            Some(Step::Enable(key.id.clone()))
+        }
+        (Why::Replaced, true) if now > after(key.time, pace.overlap) => match seen.uses.get(&key.id) {
             None => Some(Step::LookAtUse(key.id.clone())),
             // Nobody used it recently, as far as RAM knows by now.
-            Some(used) if used.time.is_none_or(|time| time <= quiet_since(now)) => Some(Step::Disable(key.id.clone())),
+            Some(used) if used.time.is_none_or(|time| time <= quiet_since(seen, now)) => {
+                Some(Step::Disable(key.id.clone()))
+            }
+            Some(_) if pace.max_overlap.is_some_and(|most| now > after(key.time, most)) => {
+                Some(Step::Disable(key.id.clone()))
+            }
             Some(_) => None,
         },
-        (_, false) if key.disabled_time.is_some_and(|time| now > after(time, quarantine(key.why))) => match key.why {
-            Why::Stray if !seen.uses.contains_key(&key.id) => Some(Step::LookAtUse(key.id.clone())),
-            _ => Some(Step::Delete(key.id.clone())),
-        },
+        (_, false) if key.disabled_time.is_some_and(|time| now > after(time, quarantine(key.why, &pace))) => {
+            match key.why {
+                Why::Stray if !seen.uses.contains_key(&key.id) => Some(Step::LookAtUse(key.id.clone())),
+                _ => Some(Step::Delete(key.id.clone())),
+            }
+        }
         _ => None,
     }
 }
 
-fn quarantine(why: Why) -> std::time::Duration {
+/// Whether a key that is deleted has still to go from the recycle bin. A revoked one always has.
+pub(super) fn to_purge(seen: &Seen, key: &Retiring) -> bool {
+    (key.why == Why::Revoked || seen.pace().purge) && !seen.purged.contains(&key.id)
+}
+
+fn quarantine(why: Why, pace: &Pace) -> std::time::Duration {
     match why {
         Why::Stray => STRAY_QUIET,
-        Why::Replaced => QUARANTINE,
+        Why::Replaced => pace.quarantine,
+        Why::Revoked => std::time::Duration::ZERO,
+    }
+}
+
+/// When it is disabled or deleted at the earliest.
+pub(super) fn due(key: &Retiring, pace: &Pace) -> Option<Timestamp> {
+    match (key.why, key.disabled_time) {
+        (Why::Revoked, _) => None,
+        (_, Some(time)) => Some(after(time, quarantine(key.why, pace))),
+        (_, None) => Some(after(key.time, pace.overlap)),
     }
 }
 
 /// When the next of them has something due.
-pub(super) fn due(journal: &Journal, now: Timestamp) -> Option<Timestamp> {
-    let due = |key: &Retiring| match key.disabled_time {
-        Some(time) => after(time, quarantine(key.why)),
-        None => after(key.time, OVERLAP),
-    };
-    journal.retiring.iter().map(due).filter(|time| *time > now).min()
+pub(super) fn recheck(journal: &Journal, now: Timestamp) -> Option<Timestamp> {
+    journal.retiring.iter().filter_map(|key| key.next_time).filter(|time| *time > now).min()
 }

@@ -38,6 +38,10 @@ pub fn standing(seen: &Seen, now: Timestamp) -> Standing {
     }
     let Some(id) = secret.id.as_deref().filter(|_| secret.intact) else { return Standing::Lost };
     let journal = &seen.journal;
+    // A revoked pair is of no use to anybody, whatever RAM shows.
+    if journal.is_revoked(id) {
+        return Standing::Lost;
+    }
     let by_intent = journal.intents.iter().any(|intent| secret.intent.as_deref() == Some(&intent.id));
     if journal.access_key_id.as_deref() == Some(id) || by_intent {
         return listed(seen, id, now);

@@ -37,7 +37,9 @@ fn in_secret(seen: &Seen, id: &str) -> bool {
     matches!(&seen.secret, SecretSeen::Ours(secret) if secret.intact && secret.id.as_deref() == Some(id))
 }
 
-fn in_window(intent: &Intent, key: &AccessKey) -> bool {
+/// Whether a mint of this intent may have made the key.
+#[must_use]
+pub fn in_window(intent: &Intent, key: &AccessKey) -> bool {
     key.create_time >= before(intent.time, CLOCK_TOLERANCE)
         && key.create_time <= after(intent.not_after, CLOCK_TOLERANCE)
 }

@@ -26,7 +26,9 @@ fn intent(id: &str, time: Timestamp) -> Intent {
 }
 
 fn retiring(id: &str, why: Why, time: Timestamp, disabled_time: Option<Timestamp>) -> Retiring {
-    Retiring { id: id.to_owned(), why, time, disabled_time }
+    let mut key = Retiring { disabled_time, ..Retiring::new(id, why, time) };
+    key.next_time = super::retire::due(&key, &super::Pace::of(&crate::api::Rotation::default()));
+    key
 }
 
 fn authentic() -> Proof {
@@ -53,6 +55,7 @@ fn seen() -> Seen {
         finalizer: true,
         paused: false,
         spec: serde_json::from_str(r#"{"userRef":{"name":"reader"}}"#).expect("a spec"),
+        asked: Asked::default(),
         journal: Journal {
             account_id: Some("1".to_owned()),
             user_id: Some(USER.to_owned()),
@@ -69,15 +72,20 @@ fn seen() -> Seen {
             owner_id: "prod".to_owned(),
             prefix: String::new(),
             default_domain: None,
+            leaving: false,
         }),
         grant: Ok(()),
         retain_denied: false,
-        user: UserSeen::Made { user_id: USER.to_owned(), ready: true, deleting: false },
+        max_age: None,
+        user: UserSeen::Made { user_id: USER.to_owned(), ready: true, deleting: false, suspended: false, stays: false },
         ram: Some(InRam { user: Ownership::Ours, keys: vec![key(ID, KeyStatus::Active, made)] }),
         secret: SecretSeen::Ours(published),
         siblings: Vec::new(),
         proofs: BTreeMap::new(),
         uses: BTreeMap::new(),
+        sources: None,
+        purged: BTreeSet::new(),
+        workloads: BTreeMap::new(),
     }
 }
 
@@ -144,7 +152,8 @@ fn the_first_key_is_minted_behind_a_finalizer_for_a_ready_user_within_the_tenant
     seen.grant = Err(Verdict::new(Reason::NotATenant));
     assert_eq!(rest(&seen).reason, Reason::NotATenant);
     seen.grant = Ok(());
-    seen.user = UserSeen::Made { user_id: USER.to_owned(), ready: false, deleting: false };
+    seen.user =
+        UserSeen::Made { user_id: USER.to_owned(), ready: false, deleting: false, suspended: false, stays: false };
     assert_eq!(rest(&seen).reason, Reason::UserNotReady);
     seen.ram = Some(InRam { user: Ownership::NotOurs, keys: Vec::new() });
     assert_eq!(rest(&seen).reason, Reason::UserNotOwned);
@@ -190,7 +199,7 @@ fn a_pair_of_somebody_else_in_our_secret_is_not_taken_for_ours() {
     }
     // A sibling's pair, copied into our Secret.
     seen.proofs.clear();
-    seen.siblings = vec![Sibling { name: "other".to_owned(), ids: vec![ID.to_owned()], intents: Vec::new() }];
+    seen.siblings = vec![Sibling { name: "other".to_owned(), ids: vec![ID.to_owned()], ..Sibling::default() }];
     assert_eq!(step(&seen), Step::Mint { replaces: None });
 }
 
@@ -246,7 +255,9 @@ fn a_replaced_key_overlaps_then_rests_disabled_then_goes() {
     used(&mut seen, "LTAIold", None);
     assert_eq!(step(&seen), Step::Disable("LTAIold".to_owned()));
     keys(&mut seen)[1].status = KeyStatus::Inactive;
-    assert_eq!(settle(&seen, now()).retiring, old(Some(now())));
+    let mut noted = old(Some(now()));
+    noted[0].last_use = LastUse::Never;
+    assert_eq!(settle(&seen, now()).retiring, noted);
     seen.journal.retiring = old(Some(ago(QUARANTINE)));
     assert_eq!(rest(&seen).reason, Reason::Available);
     seen.journal.retiring = old(Some(ago(QUARANTINE + Duration::from_secs(1))));
@@ -274,7 +285,7 @@ fn a_stray_waits_for_every_window_is_fenced_disabled_and_deleted() {
     seen.journal.intents = vec![intent("lost", sent - Duration::from_secs(1))];
     // A sibling's mint may have made it just as well: its window counts, and its Secret is fenced too.
     seen.siblings =
-        vec![Sibling { name: "sibling".to_owned(), ids: Vec::new(), intents: vec![intent("theirs", sent)] }];
+        vec![Sibling { name: "sibling".to_owned(), intents: vec![intent("theirs", sent)], ..Sibling::default() }];
     assert_eq!(rest(&seen).reason, Reason::Available);
     seen.siblings[0].intents = vec![intent("theirs", sent - Duration::from_secs(1))];
     assert_eq!(step(&seen), Step::LookAtUse("LTAIstray".to_owned()));
@@ -500,4 +511,194 @@ fn a_journal_survives_the_status() {
     let mut status = crate::api::RamAccessKeyStatus::default();
     seen.journal.write(&mut status);
     assert_eq!(Journal::read(&status), seen.journal);
+}
+
+#[test]
+fn a_pair_is_replaced_at_its_interval_into_the_free_slot() {
+    let mut seen = seen();
+    let rotate = Step::Mint { replaces: Some(ID.to_owned()) };
+    seen.spec.rotation.interval = Some(crate::api::Span("30d".to_owned()));
+    assert_eq!(rest(&seen).reason, Reason::Available);
+    let due = settle(&seen, now()).next_rotation.expect("a time");
+    let age = due.duration_since(seen.journal.create_time.expect("made")).as_hours();
+    assert!((27 * 24..=30 * 24).contains(&age), "spread by a tenth at most: {age} hours");
+    let old = ago(Duration::from_hours(24 * 31));
+    seen.journal.create_time = Some(old);
+    keys(&mut seen)[0].create_time = old;
+    assert_eq!(step(&seen), rotate);
+    seen.spec.rotation.interval = None;
+    assert_eq!(rest(&seen).reason, Reason::Available);
+    seen.max_age = Some(Duration::from_hours(24 * 30));
+    assert_eq!(step(&seen), rotate, "the tenant's bound holds unasked");
+    for (block, reason) in [
+        ((|s: &mut Seen| s.paused = true) as fn(&mut Seen), "Paused"),
+        (|s| s.grant = Err(Verdict::new(Reason::NotATenant)), "NotATenant"),
+        (|s| keys(s).push(key("LTAIforeign", KeyStatus::Active, now())), "NoFreeSlot"),
+        (|s| s.journal.intents = vec![intent("open", now())], "AwaitingWindow"),
+    ] {
+        let mut blocked = seen.clone();
+        block(&mut blocked);
+        let Next::Rest(_) = next(&blocked, now()) else { panic!("{reason}: a step") };
+        let notes = notes(&blocked, &settle(&blocked, now()), now());
+        assert_eq!(notes.iter().map(|note| (note.0, note.1)).collect::<Vec<_>>(), [("RotationBlocked", reason)]);
+    }
+}
+
+#[test]
+fn a_rotation_on_request_is_noted_first_and_done_once() {
+    let mut seen = seen();
+    seen.asked.rotate = Some("a".to_owned());
+    assert_eq!(step(&seen), Step::Record);
+    seen.journal = settle(&seen, now());
+    assert_eq!(seen.journal.requests.rotate.key.as_deref(), Some(ID));
+    assert_eq!(step(&seen), Step::Mint { replaces: Some(ID.to_owned()) });
+    // Taken away meanwhile: it goes on.
+    seen.asked.rotate = None;
+    assert_eq!(step(&seen), Step::Mint { replaces: Some(ID.to_owned()) });
+    let journal = &mut seen.journal;
+    journal.access_key_id = Some("LTAInew".to_owned());
+    journal.retiring = vec![retiring(ID, Why::Replaced, now(), None)];
+    keys(&mut seen).push(key("LTAInew", KeyStatus::Active, now()));
+    published(&mut seen).id = Some("LTAInew".to_owned());
+    let done = settle(&seen, now());
+    assert_eq!(done.requests.rotate.done.as_deref(), Some("a"));
+    seen.journal = done;
+    seen.asked.rotate = Some("a".to_owned());
+    assert_eq!(rest(&seen).reason, Reason::Available, "the same value starts nothing");
+    // One that is there when the object is first seen is only noted.
+    let mut first = fresh();
+    first.asked.rotate = Some("old".to_owned());
+    first.asked.restore = Some("LTAIany".to_owned());
+    let noted = settle(&first, now()).requests;
+    assert_eq!((noted.rotate.done.as_deref(), noted.restore.done.as_deref()), (Some("old"), Some("LTAIany")));
+}
+
+#[test]
+fn a_revoked_key_is_disabled_first_then_replaced_then_deleted_and_purged() {
+    let mut seen = seen();
+    seen.asked.revoke = Some(ID.to_owned());
+    seen.paused = true;
+    assert_eq!(step(&seen), Step::Record);
+    seen.journal = settle(&seen, now());
+    assert_eq!(step(&seen), Step::Disable(ID.to_owned()), "whatever else is stopped");
+    keys(&mut seen)[0].status = KeyStatus::Inactive;
+    assert_eq!(rest(&seen).reason, Reason::Paused);
+    seen.paused = false;
+    assert_eq!(step(&seen), Step::Mint { replaces: Some(ID.to_owned()) });
+    // Both slots taken: the revoked one is the first to go.
+    keys(&mut seen).push(key("LTAIforeign", KeyStatus::Active, now()));
+    assert_eq!(step(&seen), Step::Delete(ID.to_owned()));
+    keys(&mut seen).pop();
+    seen.journal.access_key_id = Some("LTAInew".to_owned());
+    seen.journal.retiring = vec![retiring(ID, Why::Revoked, now(), Some(now()))];
+    keys(&mut seen).push(key("LTAInew", KeyStatus::Active, now()));
+    published(&mut seen).id = Some("LTAInew".to_owned());
+    assert_eq!(step(&seen), Step::Delete(ID.to_owned()), "without any wait");
+    keys(&mut seen).remove(0);
+    assert_eq!(step(&seen), Step::Purge(ID.to_owned()));
+    assert!(settle(&seen, now()).requests.revoke.done.is_none());
+    seen.purged.insert(ID.to_owned());
+    let journal = settle(&seen, now());
+    assert_eq!(journal.requests.revoke.done.as_deref(), Some(ID));
+    assert!(journal.retiring.is_empty());
+    seen.asked.revoke = Some("LTAIsomebody".to_owned());
+    assert_eq!(rest(&seen).reason, Reason::Available);
+    assert_eq!(notes(&seen, &settle(&seen, now()), now())[0].0, "RevokeRefused");
+}
+
+#[test]
+fn a_key_in_quarantine_can_be_restored_beside_the_new_one() {
+    let mut seen = seen();
+    keys(&mut seen).push(key("LTAIold", KeyStatus::Inactive, ago(OVERLAP * 9)));
+    seen.journal.retiring = vec![retiring("LTAIold", Why::Replaced, ago(OVERLAP * 2), Some(ago(OVERLAP)))];
+    seen.asked.restore = Some("LTAIold".to_owned());
+    assert_eq!(step(&seen), Step::Record);
+    seen.journal = settle(&seen, now());
+    assert_eq!(step(&seen), Step::Enable("LTAIold".to_owned()));
+    keys(&mut seen)[1].status = KeyStatus::Active;
+    let journal = settle(&seen, now());
+    assert_eq!(journal.requests.restore.done.as_deref(), Some("LTAIold"));
+    assert_eq!((journal.retiring[0].time, journal.retiring[0].disabled_time), (now(), None), "its overlap begins anew");
+    seen.journal = journal;
+    seen.asked.restore = Some("LTAInone".to_owned());
+    assert_eq!(rest(&seen).reason, Reason::Available);
+    assert_eq!(notes(&seen, &settle(&seen, now()), now())[0].0, "RestoreRefused");
+}
+
+#[test]
+fn an_old_key_that_is_used_stays_until_the_longest_overlap() {
+    let mut seen = seen();
+    keys(&mut seen).push(key("LTAIold", KeyStatus::Active, ago(OVERLAP * 9)));
+    seen.journal.retiring = vec![retiring("LTAIold", Why::Replaced, ago(OVERLAP * 2), None)];
+    used(&mut seen, "LTAIold", Some(ago(Duration::from_hours(5))));
+    let Next::Rest(_) = next(&seen, now()) else { panic!("a key in use is left alone") };
+    let settled = settle(&seen, now());
+    assert_eq!(notes(&seen, &settled, now())[0].1, "StillUsed");
+    assert!(matches!(&settled.retiring[0].last_use, LastUse::Day(day) if day.len() == 10));
+    seen.spec.rotation.max_overlap = Some(crate::api::Span("47h".to_owned()));
+    assert_eq!(step(&seen), Step::Disable("LTAIold".to_owned()));
+}
+
+#[test]
+fn targets_are_restarted_once_for_each_key_and_not_for_the_first() {
+    let mut seen = seen();
+    let target = RestartTarget { kind: crate::api::WorkloadKind::Deployment, name: "web".to_owned() };
+    seen.spec.restart_targets = Some(vec![target.clone()]);
+    seen.workloads.insert(target.clone(), Workload::For(None));
+    assert_eq!(rest(&seen).reason, Reason::Available, "a target that is new is not restarted");
+    seen.journal = settle(&seen, now());
+    assert_eq!(seen.journal.restarts[0].access_key_id, ID);
+    seen.journal.access_key_id = Some("LTAInew".to_owned());
+    keys(&mut seen).push(key("LTAInew", KeyStatus::Active, now()));
+    published(&mut seen).id = Some("LTAInew".to_owned());
+    assert_eq!(step(&seen), Step::Restart(target.clone()));
+    seen.workloads.insert(target.clone(), Workload::For(Some("LTAInew".to_owned())));
+    assert_eq!(
+        settle(&seen, now()).restarts[0].access_key_id,
+        "LTAInew",
+        "done by a process that died before it noted it"
+    );
+    seen.journal.restarts[0].access_key_id = "LTAInew".to_owned();
+    seen.journal.restarts[0].time = Some(now().to_string());
+    seen.workloads.insert(target.clone(), Workload::For(None));
+    assert_eq!(rest(&seen).reason, Reason::Available, "taken back by hand: not repeated");
+    assert_eq!(notes(&seen, &settle(&seen, now()), now())[0].0, "RestartFailed");
+}
+
+#[test]
+fn a_suspended_user_has_no_key_in_use_and_gets_back_what_it_had() {
+    let mut seen = seen();
+    let user =
+        |suspended| UserSeen::Made { user_id: USER.to_owned(), ready: true, deleting: false, suspended, stays: false };
+    seen.user = user(true);
+    assert_eq!(step(&seen), Step::RecordState(KeyState::Inactive));
+    seen.journal.state = Some(KeyState::Inactive);
+    assert_eq!(step(&seen), Step::Disable(ID.to_owned()));
+    keys(&mut seen)[0].status = KeyStatus::Inactive;
+    assert_eq!(rest(&seen).reason, Reason::UserSuspended);
+    seen.user = user(false);
+    assert_eq!(step(&seen), Step::Enable(ID.to_owned()));
+}
+
+#[test]
+fn sources_are_set_once_and_read_back_with_patience() {
+    let mut seen = seen();
+    let sources: crate::api::AllowedSources =
+        serde_json::from_str(r#"{"publicCidrs":["203.0.113.0/24"],"vpcs":[]}"#).expect("sources");
+    seen.spec.allowed_sources = Some(sources.clone());
+    seen.sources = Some(KeySources::default());
+    assert_eq!(step(&seen), Step::SetSources(ID.to_owned()));
+    seen.journal.sources = Some(noted_sources(ID, &wanted_sources(&sources), now()));
+    assert_eq!(rest(&seen).reason, Reason::SourcesPending);
+    seen.sources = Some(wanted_sources(&sources));
+    assert_eq!(rest(&seen).reason, Reason::Available);
+}
+
+#[test]
+fn two_keys_of_one_user_do_not_rotate() {
+    let mut seen = fresh();
+    seen.siblings = vec![Sibling { name: "first".to_owned(), ids: vec!["LTAIfirst".to_owned()], ..Sibling::default() }];
+    assert_eq!(step(&seen), Step::Mint { replaces: None });
+    seen.spec.rotation.interval = Some(crate::api::Span("30d".to_owned()));
+    assert_eq!(rest(&seen).reason, Reason::NoSlotForRotation);
 }

@@ -1,11 +1,13 @@
 //! A RamUser that is being deleted: disarm first, then take away in the order RAM asks for.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
-use super::super::timing::{READ_LAG, SOON};
+use super::super::timing::{DISARM_PATIENCE, READ_LAG, SOON};
 use super::super::{Reason, Verdict};
 use super::live::same_account;
-use super::{InRam, Ownership, Seen, Step, first_active, ownership};
+use super::{InRam, KeyObject, Ownership, Seen, Step, first_active, ownership};
 use crate::api::UserDeletionPolicy;
 use crate::plan::marker::Marker;
 use crate::ram::{User, UserChanges};
@@ -41,7 +43,8 @@ fn gone(seen: &Seen, ram: &InRam, now: Timestamp) -> Result<Step, Verdict> {
 }
 
 /// A tenant that denies it turns `Retain` into `Delete`; without a tenant the spec's word stands.
-fn retains(seen: &Seen) -> bool {
+#[must_use]
+pub fn retains(seen: &Seen) -> bool {
     let wanted = seen.spec.deletion_policy == UserDeletionPolicy::Retain;
     wanted && seen.tenant.as_ref().map_or(true, |grants| grants.retain(true).is_ok())
 }
@@ -58,10 +61,13 @@ fn release(seen: &Seen, user: &User) -> Result<Step, Verdict> {
 fn delete(seen: &Seen, ram: &InRam, now: Timestamp) -> Result<Step, Verdict> {
     let ours = |id: &str| seen.key_is_ours(id);
     if let Some(key) = first_active(&ram.keys, ours) {
-        return Ok(Step::DisableKey(key.id.clone()));
+        return disarm(seen, &key.id, now);
+    }
+    if let Some(end) = grace_ends(seen).filter(|end| now < *end) {
+        return Ok(Step::HandOver(end));
     }
     wait_for_keys(seen)?;
-    let open = seen.key_objects.iter().filter_map(|object| object.open_until).max();
+    let open = seen.key_objects.iter().filter_map(KeyObject::open_until).max();
     if let Some(until) = open
         && now <= until.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX)
     {
@@ -82,6 +88,26 @@ fn delete(seen: &Seen, ram: &InRam, now: Timestamp) -> Result<Step, Verdict> {
         return Ok(Step::LeaveGroup(group.clone()));
     }
     Ok(Step::DeleteUser)
+}
+
+/// A RamAccessKey that stays disables its key itself, so that it knows whose work that is; for a moment it is waited for.
+fn disarm(seen: &Seen, id: &str, now: Timestamp) -> Result<Step, Verdict> {
+    let owner = seen.key_objects.iter().find(|object| object.ids.iter().any(|known| known == id));
+    let since = seen.deletion_time.unwrap_or(now);
+    let patience = since.saturating_add(DISARM_PATIENCE).unwrap_or(Timestamp::MAX);
+    match owner {
+        Some(object) if !object.deleting && !object.disarmed && now < patience => {
+            Err(Verdict::new(Reason::WaitingForKeys).about(&object.name).again_in(Duration::from_secs(1)))
+        }
+        _ => Ok(Step::DisableKey(id.to_owned())),
+    }
+}
+
+/// When the user may be deleted, if that is not at once.
+fn grace_ends(seen: &Seen) -> Option<Timestamp> {
+    let grace = seen.spec.deletion_grace_period.duration().filter(|grace| !grace.is_zero())?;
+    let end = seen.deletion_time?.saturating_add(grace).ok()?;
+    Timestamp::from_second(end.as_second()).ok()
 }
 
 fn wait_for_keys(seen: &Seen) -> Result<(), Verdict> {

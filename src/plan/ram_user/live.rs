@@ -1,10 +1,10 @@
 //! A RamUser that is wanted.
 
 use super::super::tenant::Grants;
-use super::super::timing::LATER;
+use super::super::timing::{LATER, SOON};
 use super::super::{AccountView, Reason, Verdict};
-use super::{InRam, Ownership, Seen, Step, ownership, policy_attachment, policy_ref};
-use crate::api::{Attachments, PolicyAttachment, UserDeletionPolicy};
+use super::{InRam, Ownership, Seen, Step, first_active, ownership, policy_attachment, policy_ref};
+use crate::api::{Attachments, PolicyAttachment, UserDeletionPolicy, UserState};
 use crate::plan::marker::Marker;
 use crate::ram::{NewUser, PolicyRef, User, UserChanges};
 
@@ -46,6 +46,7 @@ fn create(seen: &Seen, ram: &InRam, marker: &Marker) -> Result<Step, Verdict> {
         return Err(Verdict::new(Reason::UserRenamed).about(format!("it is called {name} now")));
     }
     unpaused(seen)?;
+    seen.account.as_ref().map_err(Clone::clone)?.open()?;
     let spec = &seen.spec;
     granted(seen)?.policies(spec.policies.iter().flatten())?;
     if !seen.finalizer {
@@ -114,6 +115,16 @@ fn policies(seen: &Seen, ram: &InRam) -> Result<Step, Verdict> {
     }
 }
 
+/// The RamAccessKeys disable their keys themselves, so that they know whose work that is.
+fn suspended(seen: &Seen) -> Verdict {
+    let keys = seen.ram.as_ref().map_or(&[][..], |ram| &ram.keys);
+    let verdict = Verdict::new(Reason::Suspended);
+    match first_active(keys, |id| seen.key_is_ours(id)) {
+        Some(key) => verdict.about(format!("{} is still to be disabled", key.id)).again_in(SOON),
+        None => verdict,
+    }
+}
+
 fn attached(ram: &InRam, policy: &PolicyRef) -> bool {
     ram.policies.iter().any(|has| has.same_as(policy))
 }
@@ -122,6 +133,7 @@ fn rest(seen: &Seen, drift: &[PolicyRef]) -> Verdict {
     // What exists stays when the tenant is gone; the object says so.
     let mut verdict = match granted(seen) {
         Ok(grants) => match grants.policies(seen.spec.policies.iter().flatten()) {
+            Ok(()) if seen.spec.state == UserState::Suspended => suspended(seen),
             Ok(()) => Verdict::new(Reason::Available),
             Err(refused) => refused,
         },

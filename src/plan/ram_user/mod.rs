@@ -10,10 +10,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::marker::Marker;
+use super::ram_access_key::{Intent, window_end};
 use super::tenant::Grants;
 use super::{AccountView, Next, Reason, Verdict};
 use crate::api::{PolicyAttachment, PolicyKind, RamUserSpec};
 use crate::ram::{AccessKey, KeyStatus, NewUser, PolicyRef, PolicyType, User, UserChanges};
+
+pub use delete::retains;
 
 /// One effect on a RAM user or on its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub enum Step {
     LeaveGroup(String),
     /// IMS DeleteUser by UserId, or RAM DeleteUser.
     DeleteUser,
+    /// Leave the rest to a RamRevocation, which deletes the user no sooner than this, and take the finalizer off.
+    HandOver(Timestamp),
 }
 
 /// Everything one pass knows.
@@ -115,8 +120,18 @@ pub struct KeyObject {
     pub deleting: bool,
     /// Ids it has: published and on their way out.
     pub ids: Vec<String>,
+    /// Mints of it whose outcome is open.
+    pub intents: Vec<Intent>,
+    /// It has noted that its keys are to be disabled, so that it enables them again.
+    pub disarmed: bool,
+}
+
+impl KeyObject {
     /// Until when a mint of it may still make a key.
-    pub open_until: Option<Timestamp>,
+    #[must_use]
+    pub fn open_until(&self) -> Option<Timestamp> {
+        window_end(self.intents.iter())
+    }
 }
 
 impl Seen {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::api::{Attachments, UserDeletionPolicy};
 
@@ -13,6 +15,7 @@ fn account() -> AccountView {
         owner_id: "prod".to_owned(),
         prefix: String::new(),
         default_domain: None,
+        leaving: false,
     }
 }
 
@@ -66,6 +69,11 @@ fn seen() -> Seen {
         quota_reached: false,
         deny_only: BTreeMap::new(),
     }
+}
+
+fn intent() -> Intent {
+    let time = Timestamp::UNIX_EPOCH - Duration::from_mins(5);
+    Intent { id: "i".to_owned(), time, not_after: time, known_ids: Vec::new(), replaces: None }
 }
 
 fn ram(seen: &mut Seen) -> &mut InRam {
@@ -202,15 +210,16 @@ fn deletion_disarms_waits_and_takes_away_in_order() {
     let key = |id: &str, status| AccessKey { id: id.to_owned(), status, create_time: Timestamp::UNIX_EPOCH };
     ram(&mut seen).keys = vec![key("LTAIours", KeyStatus::Active)];
     ram(&mut seen).groups = vec!["readers".to_owned()];
-    let object = KeyObject { name: "k".to_owned(), deleting: true, ids: vec!["LTAIours".to_owned()], open_until: None };
+    let object =
+        KeyObject { name: "k".to_owned(), deleting: true, ids: vec!["LTAIours".to_owned()], ..KeyObject::default() };
     seen.key_objects = vec![object];
     assert_eq!(step(&seen), Step::DisableKey("LTAIours".to_owned()));
     ram(&mut seen).keys = vec![key("LTAIours", KeyStatus::Inactive)];
     assert_eq!(reason(&seen), Reason::WaitingForKeys);
     seen.key_objects.iter_mut().for_each(|o| o.deleting = false);
-    seen.key_objects.iter_mut().for_each(|o| o.open_until = Some(Timestamp::UNIX_EPOCH));
+    seen.key_objects.iter_mut().for_each(|o| o.intents = vec![intent()]);
     assert_eq!(reason(&seen), Reason::AwaitingWindow);
-    seen.key_objects.iter_mut().for_each(|o| o.open_until = None);
+    seen.key_objects.iter_mut().for_each(|o| o.intents.clear());
     assert_eq!(step(&seen), Step::DeleteKey("LTAIours".to_owned()));
     ram(&mut seen).keys = vec![key("LTAIperson", KeyStatus::Active)];
     assert_eq!(reason(&seen), Reason::Blocked);

@@ -1,4 +1,4 @@
-//! The path of a call: hook, faults, signature, permission, rate, effect and journal, hook.
+//! The path of a call: hook, faults, signature, source, permission, rate, effect and journal, hook.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use super::envelope::{Format, Product, Refusal};
 use super::faults::{CallInfo, FaultKind, Hook, Outcome, Phase};
 use super::journal::{self, Call};
 use super::options::Options;
-use super::state::{Caller, PolicyType, State};
+use super::state::{Caller, Key, PolicyType, State};
 use super::verify::{self, Wire};
 
 /// A call as it was read, not yet believed.
@@ -163,12 +163,18 @@ impl Gateway {
         }
         let product = request.product.ok_or_else(Refusal::no_such_action)?;
         let run = actions::find(product, &request.action).ok_or_else(Refusal::no_such_action)?;
-        let anonymous = request.action == "AssumeRoleWithOIDC" && verify::claimed_key(&request.wire).is_none();
-        let caller = if anonymous {
+        let claimed = verify::claimed_key(&request.wire);
+        if let Some(key_id) = claimed.as_ref().filter(|_| self.options.source_checked_first) {
+            self.source_allowed(state, key_id)?;
+        }
+        let caller = if request.action == "AssumeRoleWithOIDC" && claimed.is_none() {
             verify::verify_anonymous(state, &request.wire, now)?
         } else {
             verify::verify(state, &request.wire, now)?
         };
+        if let Caller::User { key_id, .. } = &caller {
+            self.source_allowed(state, key_id)?;
+        }
         state.used(&caller, product.code(), now, self.options.last_used_lag);
         permitted(state, product, &request.action, &caller)?;
         if self.options.rates && product != Product::Sts && !state.buckets.take(product, &request.action, now) {
@@ -188,6 +194,16 @@ impl Gateway {
             Run::Write(write) => Ok((write(&mut state.account, &ask)?, true)),
             Run::Session(session) => Ok((session(&mut state.account, &ask)?, false)),
         }
+    }
+
+    /// Whether a key may be used from where all calls come from. Temporary credentials have no network policy.
+    fn source_allowed(&self, state: &State, key_id: &str) -> Result<(), Refusal> {
+        let policy = state.account.keys.get(key_id).and_then(Key::policy);
+        if policy.is_none_or(|policy| policy.lets_in(self.options.source_address)) {
+            return Ok(());
+        }
+        let message = "The AccessKey may not be used from this source.";
+        Err(Refusal::new(403, self.options.source_refusal_code.clone(), message))
     }
 
     fn throttled(&self) -> Refusal {

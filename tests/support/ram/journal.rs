@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::envelope::Product;
+use super::network::KeyPolicy;
 use super::params::Params;
 use super::state::Account;
 
@@ -55,6 +56,7 @@ pub fn line(account: &Account, action: &str, params: &Params) -> String {
     if let Some(id) = params.some("UserAccessKeyId") {
         words.push(account.key_numbers.get(id).map_or_else(|| id.to_owned(), |number| format!("#{number}")));
         words.extend(params.some("Status").map(str::to_owned));
+        words.extend(params.some("AccessKeyPolicy").and_then(|text| Some(KeyPolicy::read(text).ok()?.to_string())));
         return words.join(" ");
     }
     words.extend(user(account, params));
@@ -67,7 +69,8 @@ pub fn line(account: &Account, action: &str, params: &Params) -> String {
 
 fn user(account: &Account, params: &Params) -> Option<String> {
     if let Some(id) = params.some("UserId") {
-        return Some(account.users.get(id).map_or_else(|| id.to_owned(), |user| user.name.clone()));
+        let user = account.users.get(id).or_else(|| account.bin.user_even_late(id));
+        return Some(user.map_or_else(|| id.to_owned(), |user| user.name.clone()));
     }
     let name = user_param(params)?;
     Some(account.user_named(&name).map_or(name, |user| user.name.clone()))

@@ -3,7 +3,7 @@
 //! It speaks HTTP, checks both signature versions, and is as strict as RAM about names, quotas and the order of deletion. It knows nothing of the
 //! client it tests. A call takes this way:
 //!
-//! `listener` reads it -> hook ([`Phase::Before`]) -> injected faults -> signature, permission, rate, effect and journal entry under one lock
+//! `listener` reads it -> hook ([`Phase::Before`]) -> injected faults -> signature, source, permission, rate, effect and journal entry under one lock
 //! -> hook ([`Phase::After`]) -> reply.
 //!
 //! The actions are functions from the account and the parameters to an answer (`actions`). What RAM does not document can be chosen by
@@ -18,6 +18,7 @@
 )]
 
 mod actions;
+mod bin;
 mod clock;
 mod envelope;
 mod faults;
@@ -26,6 +27,7 @@ mod journal;
 mod limits;
 mod listener;
 mod metadata;
+mod network;
 mod options;
 mod params;
 mod person;
@@ -101,7 +103,8 @@ impl Emulator {
     }
 
     /// The writes that succeeded, a line each: `AttachPolicyToUser team-a.reader System/AliyunOTSReadOnlyAccess`, `CreateAccessKey
-    /// team-a.reader`, `UpdateAccessKey #1 Inactive`, with keys numbered in order of creation.
+    /// team-a.reader`, `UpdateAccessKey #1 Inactive`, `SetAccessKeyPolicy #1 Active 192.0.2.0/24 vpc-a:10.0.0.0/8`, with keys numbered in
+    /// order of creation.
     pub fn writes(&self) -> Vec<String> {
         self.gateway.state().journal.writes.clone()
     }

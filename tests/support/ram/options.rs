@@ -1,5 +1,6 @@
 //! What can be chosen about the emulated account when the emulator starts.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::clock::EmuClock;
@@ -106,6 +107,24 @@ pub struct Options {
     pub active_key_may_be_deleted: bool,
     /// IMS DeleteUser takes everything of the user with it. Default: no, it refuses like RAM's.
     pub ims_delete_cascades: bool,
+    /// What is deleted goes into the recycle bin, as it does in the console. Default: yes. Else it is gone, and the bin always empty.
+    pub recycle_bin: bool,
+    /// Rules of one network policy of a key. Default 8.
+    pub key_policy_statements: usize,
+    /// Addresses and ranges of one network policy of a key. Default 50.
+    pub key_policy_addresses: usize,
+    /// GetAccessKeyPolicy shows the document that was there before for this time after SetAccessKeyPolicy. Default: none. The policy is in
+    /// force at once, whatever is shown.
+    pub key_policy_lag: Duration,
+    /// GetAccessKeyPolicy shows a document in another order than it was sent in, and addresses in their shortest form. Default: as sent.
+    pub key_policy_rewritten: bool,
+    /// Where every call comes from, as network policies of keys see it: a public address. Default: 127.0.0.1.
+    pub source_address: IpAddr,
+    /// Code (with status 403) for a call whose key may not be used from there. RAM's own code is not documented. Default:
+    /// `Forbidden.AccessKeyPolicy`.
+    pub source_refusal_code: String,
+    /// The source of a call is looked at before its signature. Default: no, after it.
+    pub source_checked_first: bool,
     /// User and group names that differ only in case are the same. Default: yes.
     pub case_insensitive_names: bool,
     /// A user name may begin with a hyphen. Default: no.
@@ -141,6 +160,14 @@ impl Default for Options {
             last_used_lag: Duration::ZERO,
             active_key_may_be_deleted: true,
             ims_delete_cascades: false,
+            recycle_bin: true,
+            key_policy_statements: 8,
+            key_policy_addresses: 50,
+            key_policy_lag: Duration::ZERO,
+            key_policy_rewritten: false,
+            source_address: Ipv4Addr::LOCALHOST.into(),
+            source_refusal_code: "Forbidden.AccessKeyPolicy".to_owned(),
+            source_checked_first: false,
             case_insensitive_names: true,
             leading_hyphen_allowed: false,
             empty_fields: true,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::gateway::Gateway;
+use super::network::KeyPolicy;
 use super::options::RolePreset;
 use super::state::{Account, Attachment, Group, Policy, PolicyType, User, token};
 
@@ -48,11 +49,11 @@ impl Person {
         });
     }
 
-    /// Deletes a user with everything of it.
+    /// Deletes a user with everything of it, into the recycle bin if there is one.
     pub fn delete_user_by_force(&self, name: &str) {
-        self.edit(|account, _| {
+        self.edit(|account, now| {
             let id = id_of(account, name);
-            account.remove_user(&id);
+            account.remove_user(&id, now);
         });
     }
 
@@ -90,12 +91,53 @@ impl Person {
         });
     }
 
-    /// Deletes a key.
+    /// Deletes a key, into the recycle bin if there is one.
     pub fn delete_key(&self, id: &str) {
-        self.edit(|account, _| {
+        self.edit(|account, now| {
             assert!(account.keys.contains_key(id), "there is no key {id}");
-            account.remove_key(id);
+            account.remove_key(id, now);
         });
+    }
+
+    /// Disables a key as RAM itself does, the day after it was not used for as long as the account's MaxIdleDaysForAccessKeys.
+    pub fn idle_out(&self, id: &str) {
+        self.set_key_status(id, false);
+    }
+
+    /// The network policy in force on a key, as IMS would show it; `None`: there never was one.
+    pub fn key_policy(&self, id: &str) -> Option<String> {
+        let state = self.0.state();
+        state.account.keys.get(id).expect("the key exists").policy().map(|policy| policy.document.clone())
+    }
+
+    /// Sets the network policy of a key. Panics if IMS would refuse the document for its form.
+    pub fn set_key_policy(&self, id: &str, document: &str) {
+        let policy = KeyPolicy::read(document).expect("a network policy");
+        let lag = self.0.options.key_policy_lag;
+        self.edit(|account, now| account.keys.get_mut(id).expect("the key exists").set_policy(policy, now, lag));
+    }
+
+    /// Ids of the keys in the recycle bin, in the order in which they were deleted.
+    pub fn in_recycle_bin(&self) -> Vec<String> {
+        let now = self.0.options.clock.now();
+        self.0.state().account.bin.keys(now).map(|key| key.what.id.clone()).collect()
+    }
+
+    /// UserIds of the users in the recycle bin, in order.
+    pub fn users_in_recycle_bin(&self) -> Vec<String> {
+        let now = self.0.options.clock.now();
+        self.0.state().account.bin.users(now).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Brings a key back from the recycle bin, disabled, beyond the quota if need be. Panics if it is not there or its user is gone.
+    pub fn restore_key(&self, id: &str) {
+        assert!(self.edit(|account, now| account.restore_key(id, now)), "{id} cannot be brought back");
+    }
+
+    /// Takes a key out of the recycle bin for good.
+    pub fn purge_key(&self, id: &str) {
+        let purged = self.edit(|account, _| account.bin.take_key(id));
+        assert!(purged.is_some(), "{id} is not in the recycle bin");
     }
 
     /// Uses a key for Tablestore, now.

@@ -41,6 +41,8 @@ pub struct KeyView {
     pub active: bool,
     pub create_time: Timestamp,
     pub last_used: Option<Timestamp>,
+    /// Document of the network policy in force, if one was ever set.
+    pub policy: Option<String>,
 }
 
 impl Snapshot {
@@ -68,6 +70,7 @@ fn view(account: &Account, user: &User) -> UserView {
         active: key.active,
         create_time: key.created,
         last_used: key.uses.last().map(|(time, _)| *time),
+        policy: key.policy().map(|policy| policy.document.clone()),
     });
     UserView {
         user_id: user.id.clone(),

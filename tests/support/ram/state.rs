@@ -7,11 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::bin::RecycleBin;
 use super::clock::before;
 use super::envelope::Refusal;
 use super::faults::Faults;
 use super::journal::Journal;
 use super::limits::Buckets;
+use super::network::KeyPolicy;
 use super::options::{Options, RolePreset, Trust};
 
 /// `count` random decimal digits, at most 30.
@@ -115,6 +117,29 @@ pub struct Key {
     pub updated: Timestamp,
     /// Uses and the product used, oldest first; only as many as a lag of last-used data needs.
     pub uses: Vec<(Timestamp, &'static str)>,
+    /// Network policies and when they were set, oldest first; only as many as a lag of them needs.
+    pub policies: Vec<(Timestamp, KeyPolicy)>,
+}
+
+impl Key {
+    /// The network policy in force, if one was ever set.
+    pub fn policy(&self) -> Option<&KeyPolicy> {
+        self.policies.last().map(|(_, policy)| policy)
+    }
+
+    /// The network policy as it was `lag` ago.
+    pub fn shown_policy(&self, now: Timestamp, lag: Duration) -> Option<&KeyPolicy> {
+        let shown = before(now, lag);
+        self.policies.iter().rev().find(|(time, _)| lag.is_zero() || *time <= shown).map(|(_, policy)| policy)
+    }
+
+    /// Sets the network policy.
+    pub fn set_policy(&mut self, policy: KeyPolicy, now: Timestamp, lag: Duration) {
+        let shown = before(now, lag);
+        let visible = self.policies.partition_point(|(time, _)| *time <= shown);
+        self.policies.drain(..visible.saturating_sub(1));
+        self.policies.push((now, policy));
+    }
 }
 
 /// A group of users.
@@ -178,6 +203,9 @@ pub struct Account {
     pub id: String,
     pub alias: Option<String>,
     fold_names: bool,
+    /// What is deleted goes into the bin.
+    recycles: bool,
+    pub bin: RecycleBin,
     /// By UserId.
     pub users: BTreeMap<String, User>,
     by_name: BTreeMap<String, String>,
@@ -203,6 +231,8 @@ impl Account {
             id: options.account_id.clone(),
             alias: options.alias.clone(),
             fold_names: options.case_insensitive_names,
+            recycles: options.recycle_bin,
+            bin: RecycleBin::default(),
             users: BTreeMap::new(),
             by_name: BTreeMap::new(),
             keys: HashMap::new(),
@@ -281,11 +311,14 @@ impl Account {
     }
 
     /// Takes a user away with everything of it.
-    pub fn remove_user(&mut self, id: &str) {
-        if let Some(user) = self.users.remove(id) {
+    pub fn remove_user(&mut self, id: &str, now: Timestamp) {
+        if let Some(mut user) = self.users.remove(id) {
             self.by_name.retain(|_, owner| owner != id);
-            for key in user.keys {
-                self.keys.remove(&key);
+            for key in std::mem::take(&mut user.keys) {
+                self.remove_key(&key, now);
+            }
+            if self.recycles {
+                self.bin.add_user(user, now);
             }
         }
     }
@@ -303,6 +336,7 @@ impl Account {
             created: now,
             updated: now,
             uses: Vec::new(),
+            policies: Vec::new(),
         };
         self.secrets.push(secret);
         if !preset {
@@ -316,12 +350,34 @@ impl Account {
     }
 
     /// Takes a key away.
-    pub fn remove_key(&mut self, id: &str) {
-        if let Some(key) = self.keys.remove(id)
-            && let Some(user) = self.users.get_mut(&key.user_id)
-        {
-            user.keys.retain(|other| other != id);
+    pub fn remove_key(&mut self, id: &str, now: Timestamp) {
+        if let Some(mut key) = self.keys.remove(id) {
+            if let Some(user) = self.users.get_mut(&key.user_id) {
+                user.keys.retain(|other| other != id);
+            }
+            if self.recycles {
+                key.active = false;
+                self.bin.add_key(key, now);
+            }
         }
+    }
+
+    /// Brings a key back from the recycle bin, disabled and without a look at quotas; `false` if it is not there or its user is gone.
+    pub fn restore_key(&mut self, id: &str, now: Timestamp) -> bool {
+        let Some(owner) = self.bin.key(id, now).map(|key| key.what.user_id.clone()) else {
+            return false;
+        };
+        let Some(user) = self.users.get_mut(&owner) else {
+            return false;
+        };
+        let Some(key) = self.bin.take_key(id) else {
+            return false;
+        };
+        let younger = |other: &String| self.keys.get(other).is_some_and(|other| other.created > key.created);
+        let place = user.keys.iter().position(younger).unwrap_or(user.keys.len());
+        user.keys.insert(place, id.to_owned());
+        self.keys.insert(id.to_owned(), Key { updated: now, ..key });
+        true
     }
 
     /// The policy of that type and name, in any case.

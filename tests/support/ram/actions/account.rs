@@ -46,7 +46,7 @@ pub fn get_account_summary(account: &Account, ask: &Ask<'_>) -> Answer {
         "AttachedPoliciesPerUserQuota": options.custom_policies_per_user,
         "AttachedPoliciesPerGroupQuota": 10,
         "AttachedPoliciesPerRoleQuota": 10,
-        "ConditionsPerAKPolicyQuota": 8,
-        "IPItemsPerAKPolicyQuota": 50,
+        "ConditionsPerAKPolicyQuota": options.key_policy_statements,
+        "IPItemsPerAKPolicyQuota": options.key_policy_addresses,
     }}))
 }

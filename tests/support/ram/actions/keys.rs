@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::clock::{before, iso};
 use super::super::envelope::{Answer, Product, Refusal};
+use super::super::network::KeyPolicy;
 use super::super::options::NeverForm;
 use super::super::state::{Account, Key};
 use super::{Ask, user_or_caller};
@@ -42,7 +43,7 @@ pub fn delete_access_key(account: &mut Account, ask: &Ask<'_>) -> Answer {
         return Err(Refusal::new(409, "DeleteConflict.User.AccessKey", "The AccessKey is active; disable it first."));
     }
     let id = key.id.clone();
-    account.remove_key(&id);
+    account.remove_key(&id, ask.now);
     Ok(json!({}))
 }
 
@@ -64,22 +65,42 @@ pub fn list_access_keys(account: &Account, ask: &Ask<'_>) -> Answer {
 pub fn get_access_key_last_used(account: &Account, ask: &Ask<'_>) -> Answer {
     let key = user_key(account, ask)?;
     let shown = before(ask.now, ask.options.last_used_lag);
-    let (date, service) = match key.uses.iter().rev().find(|(time, _)| *time <= shown) {
-        Some((time, service)) => (Some(iso(*time)), *service),
+    let last = match key.uses.iter().rev().find(|(time, _)| *time <= shown) {
+        Some((time, service)) => Some((iso(*time), *service)),
         None => match ask.options.last_used_never {
-            NeverForm::Absent => (None, ""),
-            NeverForm::Empty => (Some(String::new()), ""),
-            NeverForm::Dash => (Some("-".to_owned()), ""),
+            NeverForm::Absent => None,
+            NeverForm::Empty => Some((String::new(), "")),
+            NeverForm::Dash => Some(("-".to_owned(), "-")),
         },
     };
-    let mut last = serde_json::Map::new();
-    if let Some(date) = date {
-        last.insert("LastUsedDate".to_owned(), json!(date));
+    let mut fields = serde_json::Map::new();
+    if let Some((date, service)) = last {
+        fields.insert("LastUsedDate".to_owned(), json!(date));
+        if ask.product == Product::Ims {
+            fields.insert("ServiceName".to_owned(), json!(service));
+        }
     }
-    if ask.product == Product::Ims && !service.is_empty() {
-        last.insert("ServiceName".to_owned(), json!(service));
+    Ok(json!({"AccessKeyLastUsed": fields}))
+}
+
+/// IMS SetAccessKeyPolicy.
+pub fn set_access_key_policy(account: &mut Account, ask: &Ask<'_>) -> Answer {
+    let id = user_key(account, ask)?.id.clone();
+    let policy = KeyPolicy::read(ask.params.required("AccessKeyPolicy")?)?;
+    policy.within_quotas(ask.options)?;
+    let policy = if ask.options.key_policy_rewritten { policy.rewritten() } else { policy };
+    let answer = json!({"AccessKeyId": id, "AccessKeyPolicy": policy.document});
+    if let Some(key) = account.keys.get_mut(&id) {
+        key.set_policy(policy, ask.now, ask.options.key_policy_lag);
     }
-    Ok(json!({"AccessKeyLastUsed": last}))
+    Ok(answer)
+}
+
+/// IMS GetAccessKeyPolicy: `{}` for a key that never had one.
+pub fn get_access_key_policy(account: &Account, ask: &Ask<'_>) -> Answer {
+    let key = user_key(account, ask)?;
+    let policy = key.shown_policy(ask.now, ask.options.key_policy_lag);
+    Ok(json!({"AccessKeyId": key.id, "AccessKeyPolicy": policy.map_or("{}", |policy| policy.document.as_str())}))
 }
 
 /// The key of parameter UserAccessKeyId, which must be the user's.

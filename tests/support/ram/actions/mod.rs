@@ -1,6 +1,7 @@
 //! The actions: functions from the account and a call to an answer.
 
 mod account;
+mod bin;
 mod groups;
 mod keys;
 mod policies;
@@ -79,6 +80,15 @@ fn ims(action: &str) -> Option<Run> {
         "GetUser" => Run::Read(users::get_user_ims),
         "GetDefaultDomain" => Run::Read(account::get_default_domain),
         "GetAccountSummary" => Run::Read(account::get_account_summary),
+        "SetAccessKeyPolicy" => Run::Write(keys::set_access_key_policy),
+        "GetAccessKeyPolicy" => Run::Read(keys::get_access_key_policy),
+        "ListAccessKeysInRecycleBin" => Run::Read(bin::list_access_keys_in_recycle_bin),
+        "GetAccessKeyInfoInRecycleBin" => Run::Read(bin::get_access_key_info_in_recycle_bin),
+        "DeleteAccessKeyInRecycleBin" => Run::Write(bin::delete_access_key_in_recycle_bin),
+        "RestoreAccessKeyFromRecycleBin" => Run::Write(bin::restore_access_key_from_recycle_bin),
+        "ListUsersInRecycleBin" => Run::Read(bin::list_users_in_recycle_bin),
+        "GetUserInRecycleBin" => Run::Read(bin::get_user_in_recycle_bin),
+        "DeleteUserInRecycleBin" => Run::Write(bin::delete_user_in_recycle_bin),
         other => return both(other),
     })
 }

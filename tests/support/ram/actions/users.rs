@@ -66,7 +66,7 @@ pub fn delete_user(account: &mut Account, ask: &Ask<'_>) -> Answer {
         deletable(user, ask)?;
     }
     let id = user.id.clone();
-    account.remove_user(&id);
+    account.remove_user(&id, ask.now);
     Ok(json!({}))
 }
 

@@ -16,11 +16,12 @@ use serde::{
 use super::{
     credentials::Credential,
     error::{Error, Refusal, plain},
-    model::{
-        AccessKey, AttachedPolicy, Identity, ImsUser, KeyPair, KeyStatus, LastUsed, PolicyRef, PolicyType, Summary,
-        User,
-    },
+    model::{AttachedPolicy, Identity, ImsUser, PolicyRef, PolicyType, Summary, User},
 };
+
+mod keys;
+
+pub(super) use keys::{AccessKeys, BinnedKey, CreatedKey, KeyLastUsed, KeyPolicy, key_policy};
 
 /// The payload of a reply, and what it means.
 pub(super) trait Reply: DeserializeOwned {
@@ -372,82 +373,6 @@ impl Reply for UserPage {
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-struct KeyRow {
-    access_key_id: Text,
-    access_key_secret: Text,
-    status: Option<KeyStatus>,
-    create_date: Text,
-}
-
-/// RAM CreateAccessKey.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct CreatedKey {
-    access_key: KeyRow,
-}
-
-impl Reply for CreatedKey {
-    type Meaning = KeyPair;
-
-    fn meaning(self) -> Option<KeyPair> {
-        let row = self.access_key;
-        Some(KeyPair {
-            id: row.access_key_id.filled()?,
-            secret: row.access_key_secret.filled().map(SecretString::from)?,
-            create_time: row.create_date.time(),
-        })
-    }
-}
-
-/// RAM ListAccessKeys.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub(super) struct AccessKeys {
-    access_keys: List<KeyRow>,
-}
-
-impl Reply for AccessKeys {
-    type Meaning = Vec<AccessKey>;
-
-    fn meaning(self) -> Option<Vec<AccessKey>> {
-        let read = |row: KeyRow| {
-            Some(AccessKey {
-                id: row.access_key_id.filled()?,
-                status: row.status?,
-                create_time: row.create_date.time()?,
-            })
-        };
-        self.access_keys.0.into_iter().map(read).collect()
-    }
-}
-
-/// RAM GetAccessKeyLastUsed.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub(super) struct KeyLastUsed {
-    access_key_last_used: LastUsedRow,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-struct LastUsedRow {
-    last_used_date: Text,
-    service_name: Text,
-}
-
-impl Reply for KeyLastUsed {
-    type Meaning = LastUsed;
-
-    /// A date that is there and is none makes the reply unreadable: it must not pass for "never used".
-    fn meaning(self) -> Option<LastUsed> {
-        let row = self.access_key_last_used;
-        let time = row.last_used_date.filled().map(|date| date.parse()).transpose().ok()?;
-        Some(LastUsed { time, service: row.service_name.filled() })
-    }
-}
-
 /// RAM ListPoliciesForUser.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
@@ -519,8 +444,6 @@ impl Reply for Groups {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret as _;
-
     use super::*;
     use crate::ram::Class;
 
@@ -618,19 +541,6 @@ mod tests {
         for body in users.into_iter().chain([r#"{"User":{"UserId":"1","UserId":"2","UserName":"svc"}}"#]) {
             assert!(read::<OneUser>("GetUser", body.as_bytes()).is_err(), "{body}");
         }
-        let keys = [
-            r#"{"AccessKeyId":"","Status":"Active","CreateDate":"2024-05-06T07:08:09Z"}"#,
-            r#"{"AccessKeyId":"LTAI1","Status":"Novel","CreateDate":"2024-05-06T07:08:09Z"}"#,
-            r#"{"AccessKeyId":"LTAI1","CreateDate":"2024-05-06T07:08:09Z"}"#,
-            r#"{"AccessKeyId":"LTAI1","Status":"Active","CreateDate":"yesterday"}"#,
-        ];
-        for key in keys {
-            let body = format!(r#"{{"AccessKeys":{{"AccessKey":[{key}]}}}}"#);
-            assert!(read::<AccessKeys>("ListAccessKeys", body.as_bytes()).is_err(), "{body}");
-        }
-        for body in [r#"{"AccessKey":{"AccessKeyId":"LTAI1"}}"#, r#"{"AccessKey":{"AccessKeySecret":"x"}}"#, "{}"] {
-            assert!(read::<CreatedKey>("CreateAccessKey", body.as_bytes()).is_err(), "{body}");
-        }
     }
 
     #[test]
@@ -654,14 +564,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_and_policies_are_read() {
-        let body = br#"{"AccessKeys":{"AccessKey":[{"AccessKeyId":"LTAI1","Status":"Inactive","CreateDate":"2024-05-06T07:08:09Z"}]}}"#;
-        let keys = read::<AccessKeys>("ListAccessKeys", body).unwrap();
-        assert_eq!(keys[0].status, KeyStatus::Inactive);
-        let body =
-            br#"{"AccessKey":{"AccessKeyId":"LTAI1","AccessKeySecret":12345,"Status":"Active","CreateDate":""}}"#;
-        let pair = read::<CreatedKey>("CreateAccessKey", body).unwrap();
-        assert_eq!((pair.secret.expose_secret(), pair.create_time), ("12345", None));
+    fn policies_are_read() {
         let body = br#"{"Policies":{"Policy":[{"PolicyName":"P","PolicyType":"System","AttachDate":"2024-05-06T07:08:09Z"}]}}"#;
         let policies = read::<AttachedPolicies>("ListPoliciesForUser", body).unwrap();
         assert_eq!(policies[0].policy, PolicyRef { kind: PolicyType::System, name: "P".to_owned() });
@@ -671,20 +574,6 @@ mod tests {
                 br#"{"Policies":{"Policy":[{"PolicyName":"P","PolicyType":"Odd"}]}}"#
             )
             .is_err()
-        );
-    }
-
-    #[test]
-    fn never_used_has_three_spellings_and_a_bad_date_is_none_of_them() {
-        for date in ["", r#""LastUsedDate":"""#, r#""LastUsedDate":"-""#, r#""LastUsedDate":null"#] {
-            let body = format!(r#"{{"AccessKeyLastUsed":{{{date}}}}}"#);
-            assert_eq!(read::<KeyLastUsed>("GetAccessKeyLastUsed", body.as_bytes()).unwrap(), LastUsed::default());
-        }
-        let used = br#"{"AccessKeyLastUsed":{"LastUsedDate":"2024-05-06T07:08:09Z","ServiceName":"Sts"}}"#;
-        let used = read::<KeyLastUsed>("GetAccessKeyLastUsed", used).unwrap();
-        assert_eq!((used.time, used.service.as_deref()), (time("2024-05-06T07:08:09Z"), Some("Sts")));
-        assert!(
-            read::<KeyLastUsed>("GetAccessKeyLastUsed", br#"{"AccessKeyLastUsed":{"LastUsedDate":"soon"}}"#).is_err()
         );
     }
 

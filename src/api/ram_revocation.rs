@@ -1,0 +1,146 @@
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::common::{AccountRef, Requests, pending, status};
+use super::ram_access_key::Intent;
+
+/// What is still to be taken away from RAM.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "ram-operator.dev",
+    version = "v1alpha1",
+    kind = "RamRevocation",
+    plural = "ramrevocations",
+    shortname = "ramrev",
+    category = "ram",
+    status = "RamRevocationStatus",
+    derive = "PartialEq",
+    doc = "What is still to be taken away from RAM: an order that outlives the object that gave it, or one of a person, by key id.",
+    selectable = ".spec.accountRef.name",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Key ID", type_ = "string", json_path = ".spec.accessKeyId"),
+    printcolumn(name = "User", type_ = "string", json_path = ".spec.order.user.userName"),
+    printcolumn(name = "From", type_ = "string", json_path = ".spec.order.from"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = ("has(self.accessKeyId) != has(self.order)", "exactly one of `accessKeyId` (yours) and `order` (the operator's) must be given"),
+    validation = ("self == oldSelf", "a RamRevocation may not be changed: delete it and create another one")
+)]
+pub struct RamRevocationSpec {
+    /// The account the key is in.
+    #[serde(default)]
+    pub account_ref: AccountRef,
+
+    /// Id of a key to be disabled at once and deleted; only of a user that this installation made. If a RamAccessKey publishes it, that gets a new pair.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 16, max = 128), regex(pattern = r"^[A-Za-z0-9._-]+$"))]
+    pub access_key_id: Option<String>,
+
+    /// Why, for those who read it later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub note: Option<String>,
+
+    /// What an object of the operator left to be taken away when it went. Written by the operator only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
+}
+
+/// What an object left to be taken away.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
+    /// The object: kind, namespace and name, joined by `/`.
+    #[schemars(length(max = 600))]
+    pub from: String,
+    /// Its uid.
+    #[schemars(length(max = 64))]
+    pub uid: String,
+    /// The account, if it was known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub account_id: Option<String>,
+    /// The user.
+    pub user: OrderedUser,
+    /// Ids of keys to be disabled and deleted.
+    #[schemars(length(max = 100), inner(length(max = 128)))]
+    pub access_key_ids: Vec<String>,
+    /// Ids of keys that are disabled and stay, as a policy asked for.
+    #[serde(default)]
+    #[schemars(length(max = 4), inner(length(max = 128)))]
+    pub disabled_ids: Vec<String>,
+    /// Mints whose outcome was open: keys that they made go too.
+    #[schemars(length(max = 64))]
+    pub intents: Vec<Intent>,
+    /// Whether deleted keys are deleted from RAM's recycle bin too.
+    #[serde(default)]
+    pub purge_from_recycle_bin: bool,
+}
+
+/// The user of an order.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderedUser {
+    /// RAM's `UserName`.
+    #[schemars(length(max = 64))]
+    pub user_name: String,
+    /// RAM's `UserId`; absent when its creation had no answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub user_id: Option<String>,
+    /// Namespace of its RamUser.
+    #[schemars(length(max = 63))]
+    pub namespace: String,
+    /// Name of its RamUser.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// The start of its RamUser's uid, as in the marker, when the user itself is to be deleted; void if an object took the user back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8))]
+    pub marker_uid: Option<String>,
+    /// The user itself is deleted no sooner than this, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 40))]
+    pub not_before: Option<String>,
+}
+
+/// How far the order has come.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("default" = pending()))]
+pub struct RamRevocationStatus {
+    /// The generation of the spec that the conditions speak of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The account that the key was found in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account_id: Option<String>,
+    /// RAM's `UserId` of the key's user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// RAM's `UserName` of the key's user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// Keys found in the windows of the order's intents, with the time they were disabled; deleted three hours later unless they are used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 20))]
+    pub strays: Option<Vec<super::RetiringKey>>,
+    /// Requests by annotation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Requests>,
+    /// `Ready`: whether it is done; `Stalled` when only a person can change that.
+    #[serde(default)]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+status!(RamRevocationStatus);

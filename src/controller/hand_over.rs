@@ -1,0 +1,75 @@
+//! Deletions end: what cannot be taken away soon is left to a RamRevocation, and the object goes.
+
+use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::api::{Api, ApiResource, DynamicObject, ListParams, ObjectMeta, PostParams};
+use kube::runtime::events::EventType;
+use serde_json::Value;
+
+use super::drive::{Ctx, Kind, ObjectKey, note};
+use super::error::Error;
+use crate::api::{AccountRef, Order, RamAccount, RamRevocation, RamRevocationSpec};
+use crate::plan::Verdict;
+
+/// How a deletion stands.
+pub enum Patience {
+    /// Try on; it is handed over in this time.
+    Left(Duration),
+    /// Hand it over now.
+    Over,
+}
+
+/// Whether a deletion that did not succeed has been tried long enough.
+pub fn patience(ctx: &Ctx, key: &ObjectKey) -> Patience {
+    let tried = ctx.echoes.deleting_for(key);
+    match ctx.settings.hand_over_after.checked_sub(tried) {
+        Some(left) if !left.is_zero() => Patience::Left(left),
+        _ => Patience::Over,
+    }
+}
+
+/// Whether an outcome of a pass says that the deletion is not done and that trying on at once is no use.
+pub fn unfinished(outcome: &Result<Verdict, Error>) -> bool {
+    !matches!(outcome, Err(Error::Gone | Error::Stopping | Error::NotLeader | Error::Conflict | Error::Unfinished))
+}
+
+/// Leaves `order` to a RamRevocation. Doing so twice leaves one.
+pub async fn leave<K: Kind>(ctx: &Ctx, object: &K, account: String, order: Order) -> Result<(), Error> {
+    let uid = object.uid().unwrap_or_default();
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let order = Order { from: format!("{}/{namespace}/{name}", K::KIND), uid: uid.clone(), ..order };
+    let revocation = RamRevocation {
+        metadata: ObjectMeta {
+            name: Some(format!("{}-{uid}", K::KIND.to_lowercase())),
+            // With a label selector this operator would not see it otherwise.
+            labels: ctx.settings.label_selector.as_ref().and(object.meta().labels.clone()),
+            ..ObjectMeta::default()
+        },
+        spec: RamRevocationSpec {
+            account_ref: AccountRef { name: account },
+            access_key_id: None,
+            note: None,
+            order: Some(order),
+        },
+        status: None,
+    };
+    match Api::<RamRevocation>::all(ctx.kube.clone()).create(&PostParams::default(), &revocation).await {
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+        Err(error) => return Err(error.into()),
+    }
+    let message = format!("What is left in RAM is taken away by RamRevocation {}.", revocation.name_any());
+    note(ctx, object, EventType::Normal, "HandedOver", message).await;
+    Ok(())
+}
+
+/// The RamAccount of an account's number, whether it is usable or not.
+pub async fn account_of(ctx: &Ctx, account_id: Option<&str>) -> Result<String, Error> {
+    let api: Api<DynamicObject> = Api::all_with(ctx.kube.clone(), &ApiResource::erase::<RamAccount>(&()));
+    let all = api.list(&ListParams::default()).await?;
+    let pinned =
+        |object: &DynamicObject| object.data.pointer("/status/accountId").and_then(Value::as_str) == account_id;
+    let found = all.into_iter().find(|object| account_id.is_some() && pinned(object));
+    Ok(found.map_or_else(|| AccountRef::default().name, |object| object.name_any()))
+}

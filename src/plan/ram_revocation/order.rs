@@ -1,0 +1,177 @@
+//! An order that an object left behind: disable, wait for windows, delete, and the user last.
+
+use jiff::Timestamp;
+
+use super::{Owner, Seen, Step, reason, wants_user};
+use crate::api::Order;
+use crate::plan::marker::Marker;
+use crate::plan::ram_access_key::{Intent, Retiring, in_window, window_end};
+use crate::plan::timing::{READ_LAG, SOON, STRAY_QUIET};
+use crate::plan::{Reason, Verdict};
+use crate::ram::AccessKey;
+
+pub(super) fn next(seen: &Seen, order: &Order, now: Timestamp) -> Result<Step, Verdict> {
+    if !seen.finalizer && !seen.deleting {
+        return Ok(Step::AddFinalizer);
+    }
+    let account = seen.account.as_ref().map_err(Clone::clone)?;
+    if order.account_id.as_ref().is_some_and(|id| *id != account.account_id) {
+        return Err(reason(Reason::WrongAccount).about("the order is for that one"));
+    }
+    let ram = seen.ram.as_ref().ok_or_else(|| reason(Reason::AccountNotReady))?;
+    let ours = Marker::of(&account.owner_id, &order.user.namespace, &order.user.name, "");
+    let marker = match &ram.user {
+        Owner::Gone => return gone(order, now),
+        Owner::Marked(marker) if marker.same_object(&ours) => marker,
+        // Nobody ever saw that the user was ours: somebody else had the name.
+        Owner::Marked(_) | Owner::NotOurs if order.user.user_id.is_none() => return Ok(Step::Finish),
+        Owner::Marked(_) | Owner::NotOurs => return Err(reason(Reason::UserNotOwned).about(&order.user.user_name)),
+    };
+    let intents: Vec<Intent> = order.intents.iter().map(Intent::read).collect();
+    let user_goes = wants_user(order) && order.user.marker_uid.as_deref() == Some(&marker.uid) && !seen.live_user;
+    if let Some(step) = keys(seen, order, &intents, user_goes, now) {
+        return Ok(step);
+    }
+    windows(seen, &intents, now)?;
+    if user_goes { user(seen, order, now) } else { Ok(Step::Finish) }
+}
+
+/// What was made this shortly before may not show yet.
+fn gone(order: &Order, now: Timestamp) -> Result<Step, Verdict> {
+    let asked = order.intents.iter().map(|intent| Intent::read(intent).time).max();
+    match asked.and_then(|time| time.saturating_add(READ_LAG).ok()) {
+        Some(sure) if now <= sure => Err(reason(Reason::Deleting).again_at(sure, now)),
+        _ => Ok(Step::Finish),
+    }
+}
+
+/// A key that a RamAccessKey has which stays is not touched, unless the user itself goes: it is disabled then, and goes last.
+fn claimed(seen: &Seen, id: &str) -> bool {
+    seen.claims.iter().any(|claim| !claim.deleting && claim.ids.iter().any(|own| own == id))
+}
+
+fn keys(seen: &Seen, order: &Order, intents: &[Intent], user_goes: bool, now: Timestamp) -> Option<Step> {
+    let free = |id: &&String| user_goes || !claimed(seen, id);
+    let all = || order.access_key_ids.iter().chain(&order.disabled_ids).filter(free);
+    if let Some(id) = all().find(|id| seen.is_active(id)) {
+        return Some(Step::Disable(id.clone()));
+    }
+    if let Some(step) = strays(seen, order, intents, now) {
+        return Some(step);
+    }
+    // While a user waits for its grace period its keys wait with it: an object that takes it back may have them.
+    let waiting = user_goes && waits(order).is_some_and(|end| now < end);
+    let going = || order.access_key_ids.iter().filter(|id| !claimed(seen, id) || (user_goes && !waiting));
+    if let Some(id) = going().find(|id| seen.key(id).is_some()) {
+        return Some(Step::Delete(id.clone()));
+    }
+    let purge = |id: &&String| order.purge_from_recycle_bin && !seen.purged.contains(*id);
+    going().find(purge).map(|id| Step::Purge(id.clone()))
+}
+
+/// Keys in the window of an intent that nobody knew before, has or publishes.
+fn suspects<'a>(seen: &'a Seen, order: &Order, intents: &[Intent]) -> Vec<&'a AccessKey> {
+    let known = |id: &String| intents.iter().any(|intent| intent.known_ids.contains(id));
+    let held = |id: &String| {
+        order.access_key_ids.contains(id)
+            || order.disabled_ids.contains(id)
+            || seen.strays.iter().any(|stray| stray.id == *id)
+            || seen.claims.iter().any(|claim| claim.ids.contains(id))
+    };
+    let keys = seen.ram.iter().flat_map(|ram| &ram.keys);
+    let windowed = |key: &AccessKey| intents.iter().any(|intent| in_window(intent, key));
+    keys.filter(|key| windowed(key) && !known(&key.id) && !held(&key.id)).collect()
+}
+
+fn strays(seen: &Seen, order: &Order, intents: &[Intent], now: Timestamp) -> Option<Step> {
+    for suspect in suspects(seen, order, intents) {
+        let others = seen.claims.iter().flat_map(|claim| &claim.intents);
+        let end = window_end(intents.iter().chain(others).filter(|intent| in_window(intent, suspect)))?;
+        if now > end {
+            match seen.uses.get(&suspect.id) {
+                None => return Some(Step::LookAtUse(suspect.id.clone())),
+                Some(used) if used.time.is_some_and(|time| time > end) => {}
+                Some(_) => return Some(Step::NoteStray(suspect.id.clone())),
+            }
+        }
+    }
+    seen.strays.iter().find_map(|stray| stray_step(seen, stray, now))
+}
+
+fn stray_step(seen: &Seen, stray: &Retiring, now: Timestamp) -> Option<Step> {
+    let id = stray.id.clone();
+    seen.key(&id)?;
+    if seen.is_active(&id) {
+        return Some(Step::Disable(id));
+    }
+    if stray.disabled_time.is_none_or(|time| now <= time.saturating_add(STRAY_QUIET).unwrap_or(Timestamp::MAX)) {
+        return None;
+    }
+    match seen.uses.get(&id) {
+        None => Some(Step::LookAtUse(id)),
+        Some(used) if used.time.is_some_and(|time| time > stray.time) => None,
+        Some(_) => Some(Step::Delete(id)),
+    }
+}
+
+/// The strays as the facts of this pass make them.
+#[must_use]
+pub fn settled(seen: &Seen, now: Timestamp) -> Vec<Retiring> {
+    let mut strays = seen.strays.clone();
+    if seen.ram.is_some() {
+        let used =
+            |stray: &Retiring| seen.uses.get(&stray.id).and_then(|used| used.time).is_some_and(|t| t > stray.time);
+        strays.retain(|stray| seen.key(&stray.id).is_some() && !used(stray));
+        for stray in &mut strays {
+            stray.disabled_time = if seen.is_active(&stray.id) { None } else { stray.disabled_time.or(Some(now)) };
+        }
+    }
+    strays
+}
+
+/// What keeps the order open although no step is left.
+fn windows(seen: &Seen, intents: &[Intent], now: Timestamp) -> Result<(), Verdict> {
+    let end = window_end(intents.iter()).and_then(|end| end.saturating_add(READ_LAG).ok());
+    if let Some(end) = end.filter(|end| now <= *end) {
+        return Err(reason(Reason::AwaitingWindow).again_at(end, now));
+    }
+    let open = settled(seen, now).into_iter().filter_map(|stray| stray.disabled_time).max();
+    if let Some(end) = open.and_then(|time| time.saturating_add(STRAY_QUIET).ok()) {
+        return Err(reason(Reason::Deleting).again_at(end, now).again_in(crate::plan::timing::LATER));
+    }
+    Ok(())
+}
+
+fn waits(order: &Order) -> Option<Timestamp> {
+    order.user.not_before.as_deref().and_then(|text| text.parse().ok())
+}
+
+fn user(seen: &Seen, order: &Order, now: Timestamp) -> Result<Step, Verdict> {
+    if let Some(end) = waits(order).filter(|end| now < *end) {
+        return Err(reason(Reason::GracePeriod).about(format!("on {end}")).again_at(end, now));
+    }
+    let Some(ram) = &seen.ram else { return Err(reason(Reason::AccountNotReady)) };
+    let going: Vec<&str> = seen.claims.iter().filter(|c| c.deleting).map(|claim| claim.name.as_str()).collect();
+    if !going.is_empty() {
+        return Err(reason(Reason::WaitingForKeys).about(going.join(", ")).again_in(SOON));
+    }
+    let open = window_end(seen.claims.iter().flat_map(|claim| &claim.intents));
+    if let Some(end) = open.and_then(|end| end.saturating_add(READ_LAG).ok()).filter(|end| now <= *end) {
+        return Err(reason(Reason::AwaitingWindow).again_at(end, now));
+    }
+    let ours = |id: &str| seen.claims.iter().any(|claim| claim.ids.iter().any(|own| own == id));
+    if let Some(key) = ram.keys.iter().find(|key| ours(&key.id)) {
+        return Ok(if seen.is_active(&key.id) { Step::Disable(key.id.clone()) } else { Step::Delete(key.id.clone()) });
+    }
+    if !ram.keys.is_empty() {
+        let foreign: Vec<&str> = ram.keys.iter().map(|key| key.id.as_str()).collect();
+        return Err(reason(Reason::Blocked).about(format!("AccessKeys {}", foreign.join(", "))));
+    }
+    if let Some(policy) = ram.policies.first() {
+        return Ok(Step::DetachPolicy(policy.clone()));
+    }
+    if let Some(group) = ram.groups.first() {
+        return Ok(Step::LeaveGroup(group.clone()));
+    }
+    Ok(Step::DeleteUser)
+}
