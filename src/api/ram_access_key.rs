@@ -421,6 +421,9 @@ pub struct RetiringKey {
     /// When it was found disabled, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled_time: Option<String>,
+    /// It is disabled together with all keys of the object, and is enabled with them again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disarmed: bool,
     /// When it is disabled or deleted at the earliest, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_time: Option<String>,

@@ -18,6 +18,7 @@ use super::ram_access_key::Intent;
     derive = "PartialEq",
     doc = "What is still to be taken away from RAM: an order that outlives the object that gave it, or one of a person, by key id.",
     selectable = ".spec.accountRef.name",
+    selectable = ".spec.order.user.userName",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Key ID", type_ = "string", json_path = ".spec.accessKeyId"),

@@ -173,9 +173,9 @@ pub struct Limits {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyBounds {
-    /// A pair that gets older is replaced, whether its object asks for rotation or not; at least 4d. Absent: no bound.
+    /// A pair that gets older is replaced, whether its object asks for rotation or not; at least 5d. Absent: no bound.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = ("self >= duration('96h')", "`maxAge` must be at least 4d, so that an old key can go before the next one comes"))]
+    #[x_kube(validation = ("self >= duration('120h')", "`maxAge` must be at least 5d, so that an old key can go before the next one comes"))]
     pub max_age: Option<Span>,
     /// Whether each RamAccessKey must have `allowedSources`. Default: `Optional`.
     #[serde(default)]

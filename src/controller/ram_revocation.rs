@@ -14,9 +14,9 @@ use tokio::sync::OwnedMutexGuard;
 use super::accounts::Account;
 use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, set_finalizer};
 use super::error::Error;
-use super::ram_user::{by_id, delete_user, keys_of};
+use super::ram_user::{KeyFound, by_id, delete_user, holders_of, note_disarmed};
 use super::status;
-use crate::api::{FINALIZER, RamAccessKey, RamRevocation, RamRevocationStatus, RamUser, Why, annotation};
+use crate::api::{FINALIZER, KeyState, RamAccessKey, RamRevocation, RamRevocationStatus, RamUser, Why, annotation};
 use crate::plan::marker::Marker;
 use crate::plan::ram_access_key::Retiring;
 use crate::plan::ram_revocation::{Claim, InRam, Owner, Publisher, Seen, Step, next, settled, wants_user};
@@ -166,20 +166,28 @@ impl<'a> RevocationPass<'a> {
                 let user = RamUser::api(self.ctx.kube.clone(), Some(&namespace)).get_metadata_opt(&name).await?;
                 self.live_user =
                     user.is_some_and(|u| u.meta().deletion_timestamp.is_none() && u.uid().as_deref() != Some(&uid));
-                let keys = keys_of(self.ctx, &namespace, &name).await?;
-                let others = keys.into_iter().filter(|found| found.uid.as_deref() != Some(&uid));
-                self.claims = others
-                    .map(|found| Claim {
-                        deleting: found.deleting,
-                        ids: found.journal.ids().map(str::to_owned).collect(),
-                        intents: found.journal.intents,
-                        name: found.name,
-                    })
-                    .collect();
+                self.ctx.interests.note(ObjectKey::new(RamUser::KIND, Some(&namespace), &name), self.key);
+                let found = holders_of(self.ctx, &namespace, &name, &order.user.user_name).await?;
+                let others = found.into_iter().filter(|found| found.uid.as_deref() != Some(&uid));
+                self.claims = others.map(|found| self.claim(&namespace, found)).collect();
             }
             None => self.publisher = self.publisher_of().await?,
         }
         Ok(())
+    }
+
+    fn claim(&self, namespace: &str, found: KeyFound) -> Claim {
+        if !found.order {
+            let subject = ObjectKey::new(RamAccessKey::KIND, Some(namespace), &found.name);
+            self.ctx.interests.note(subject, self.key);
+        }
+        Claim {
+            deleting: found.deleting,
+            disarmed: found.journal.state == Some(KeyState::Inactive),
+            ids: found.ids,
+            intents: found.journal.intents,
+            name: found.name,
+        }
     }
 
     /// The RamAccessKey that publishes the key which a person named.
@@ -352,6 +360,11 @@ impl Pass for RevocationPass<'_> {
                 status::write(self.ctx, self.key, &mut self.object, facts).await.map(drop)
             }
             Step::Finish => self.finish().await,
+            Step::Disarm(owner) => {
+                let namespace = self.object.spec.order.as_ref().map(|order| order.user.namespace.clone());
+                let keys = self.ram.as_ref().map(|ram| ram.keys.clone()).unwrap_or_default();
+                note_disarmed(self.ctx, &namespace.unwrap_or_default(), &owner, &keys).await
+            }
             Step::Disable(id) => {
                 self.client()?.update_access_key(self.user_name()?, &id, KeyStatus::Inactive).await?;
                 note(self.ctx, &self.object, EventType::Normal, "KeyDisabled", format!("AccessKey {id} was disabled."))

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::api::{Api, ApiResource, DynamicObject, ListParams};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, ApiResource, DynamicObject, ListParams, PostParams};
 use kube::runtime::events::EventType;
 use kube::{Client, Resource, ResourceExt};
 
@@ -13,15 +14,16 @@ use super::accounts::Account;
 use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, paused, set_finalizer};
 use super::error::Error;
 use super::hand_over::{Patience, leave, patience, unfinished};
+use super::secret;
 use super::tenancy::{self, NamespaceView};
 use crate::api::{
-    FINALIZER, InventoryKey, KeyOwner, KeyState, Order, OrderedUser, RamAccessKey, RamAccessKeyStatus, RamUser,
-    RamUserStatus,
+    FINALIZER, InventoryKey, KeyOwner, KeyState, Order, OrderedUser, RamAccessKey, RamAccessKeyStatus, RamRevocation,
+    RamUser, RamUserStatus, annotation,
 };
 use crate::plan::marker::Marker;
 use crate::plan::names::generated;
 use crate::plan::ram_access_key::{Intent, Journal};
-use crate::plan::ram_user::{InRam, KeyObject, Memory, Seen, Step, next, policy_attachment, retains};
+use crate::plan::ram_user::{InRam, KeyObject, Memory, Seen, Step, grace_ends, next, policy_attachment, retains};
 use crate::plan::tenant::Grants;
 use crate::plan::{Next, Reason, Verdict};
 use crate::ram::{self, Class, KeyStatus, Lane, PolicyRef};
@@ -233,7 +235,7 @@ impl<'a> UserPass<'a> {
         if !self.deleting() && self.ram.as_ref().is_none_or(|ram| ram.keys.is_empty()) {
             return Ok(());
         }
-        let found = keys_of(self.ctx, &self.key.namespace, &self.key.name).await?;
+        let found = holders_of(self.ctx, &self.key.namespace, &self.key.name, &self.user_name()).await?;
         self.key_objects = found.into_iter().map(|found| self.key_object(found)).collect();
         Ok(())
     }
@@ -242,7 +244,7 @@ impl<'a> UserPass<'a> {
         self.ctx.interests.note(ObjectKey::new("RamAccessKey", Some(&self.key.namespace), &found.name), self.key);
         KeyObject {
             deleting: found.deleting,
-            ids: found.journal.ids().map(str::to_owned).collect(),
+            ids: found.ids,
             disarmed: found.journal.state == Some(KeyState::Inactive),
             intents: found.journal.intents,
             name: found.name,
@@ -257,13 +259,13 @@ impl<'a> UserPass<'a> {
         }
         match patience(self.ctx, self.key) {
             Patience::Left(left) => (outcome, Some(left)),
-            Patience::Over => (self.hand_over(None).await.and(Err(Error::Gone)), None),
+            Patience::Over => (self.hand_over(grace_ends(&self.seen())).await.and(Err(Error::Gone)), None),
         }
     }
 
     /// Leaves what is left in RAM to a RamRevocation, and goes. A user that is to stay keeps its marker then.
     async fn hand_over(&mut self, not_before: Option<Timestamp>) -> Result<(), Error> {
-        let found = keys_of(self.ctx, &self.key.namespace, &self.key.name).await?;
+        let found = holders_of(self.ctx, &self.key.namespace, &self.key.name, &self.user_name()).await?;
         let objects: Vec<KeyObject> = found.into_iter().map(|found| self.key_object(found)).collect();
         let (name, uid) = (self.user_name(), self.object.uid().unwrap_or_default());
         if !retains(&self.seen()) {
@@ -405,43 +407,96 @@ pub async fn delete_user(client: &ram::Client, id: &str, name: &str) -> Result<(
     }
 }
 
-/// A RamAccessKey of a user.
+/// Who has keys of a user: a RamAccessKey, or a RamRevocation that has what one left.
 pub struct KeyFound {
     /// Its name.
     pub name: String,
-    /// It is being deleted.
+    /// It is a RamRevocation.
+    pub order: bool,
+    /// It is being deleted, or is a RamRevocation.
     pub deleting: bool,
     /// Its uid.
     pub uid: Option<String>,
     /// It has a rotation interval.
     pub interval: bool,
-    /// Name of its Secret.
-    pub secret: String,
     /// What its status remembers.
     pub journal: Journal,
+    /// Every key it has: by its status, by its Secret, by its order.
+    pub ids: Vec<String>,
 }
 
-/// The RamAccessKeys of a user. A spec that this version cannot read is no reason to overlook what the status remembers;
-/// a status that it cannot read is one to stop.
-pub async fn keys_of(ctx: &Ctx, namespace: &str, user: &str) -> Result<Vec<KeyFound>, Error> {
+/// Who has keys of a user. A spec that this version cannot read is no reason to overlook what the status remembers;
+/// a status that it cannot read is one to stop. Secrets are looked at too: a key may be published and not yet noted.
+pub async fn holders_of(ctx: &Ctx, namespace: &str, user: &str, user_name: &str) -> Result<Vec<KeyFound>, Error> {
     let kind = ApiResource::erase::<RamAccessKey>(&());
     let api: Api<DynamicObject> = Api::namespaced_with(ctx.kube.clone(), namespace, &kind);
     let list = api.list(&ListParams::default().fields(&format!("spec.userRef.name={user}"))).await?;
-    let read = |object: DynamicObject| {
+    let mut all = Vec::new();
+    for object in list {
         let status = object.data.get("status").cloned().map(serde_json::from_value::<RamAccessKeyStatus>);
         let status = status.transpose().map_err(kube::Error::SerdeError)?;
         let name = object.name_any();
         let secret = object.data.pointer("/spec/secret/name").and_then(|name| name.as_str());
-        Ok(KeyFound {
+        let journal = status.as_ref().map(Journal::read).unwrap_or_default();
+        let mut ids: Vec<String> = journal.ids().map(str::to_owned).collect();
+        let published = published_id(ctx, namespace, secret.unwrap_or(&name), &name).await?;
+        ids.extend(published.filter(|id| !ids.contains(id)).into_iter().collect::<Vec<_>>());
+        all.push(KeyFound {
+            order: false,
             deleting: object.metadata.deletion_timestamp.is_some(),
             uid: object.uid(),
             interval: object.data.pointer("/spec/rotation/interval").is_some(),
-            secret: secret.unwrap_or(&name).to_owned(),
-            journal: status.as_ref().map(Journal::read).unwrap_or_default(),
             name,
+            journal,
+            ids,
+        });
+    }
+    all.extend(orders_of(ctx, namespace, user, user_name).await?);
+    Ok(all)
+}
+
+/// The id in the Secret of a RamAccessKey, if the Secret is its own.
+async fn published_id(ctx: &Ctx, namespace: &str, secret: &str, owner: &str) -> Result<Option<String>, Error> {
+    let found = Api::<Secret>::namespaced(ctx.kube.clone(), namespace).get_metadata_opt(secret).await?;
+    let ours = found.filter(|secret| secret::belongs_to(secret.meta(), owner));
+    Ok(ours.and_then(|secret| secret.metadata.annotations?.remove(annotation::ACCESS_KEY_ID)))
+}
+
+/// RamRevocations for a user, with the keys and open mints that they are about.
+async fn orders_of(ctx: &Ctx, namespace: &str, user: &str, user_name: &str) -> Result<Vec<KeyFound>, Error> {
+    let params = ListParams::default().fields(&format!("spec.order.user.userName={user_name}"));
+    let list = Api::<RamRevocation>::all(ctx.kube.clone()).list(&params).await?;
+    let found = |object: RamRevocation| {
+        let name = format!("RamRevocation {}", object.name_any());
+        let order = object.spec.order.filter(|order| order.user.namespace == namespace && order.user.name == user)?;
+        let strays = object.status.and_then(|status| status.strays).unwrap_or_default();
+        let ids =
+            order.access_key_ids.into_iter().chain(order.disabled_ids).chain(strays.into_iter().map(|key| key.id));
+        Some(KeyFound {
+            name,
+            order: true,
+            deleting: true,
+            uid: Some(order.uid),
+            interval: false,
+            journal: Journal { intents: order.intents.iter().map(Intent::read).collect(), ..Journal::default() },
+            ids: ids.collect(),
         })
     };
-    list.into_iter().map(read).collect()
+    Ok(list.into_iter().filter_map(found).collect())
+}
+
+/// Notes in the status of a RamAccessKey that its keys are disabled by us.
+pub async fn note_disarmed(ctx: &Ctx, namespace: &str, name: &str, keys: &[ram::AccessKey]) -> Result<(), Error> {
+    let api = RamAccessKey::api(ctx.kube.clone(), Some(namespace));
+    let Some(mut object) = api.get_opt(name).await? else { return Ok(()) };
+    let mut status = object.status.clone().unwrap_or_default();
+    let mut journal = Journal::read(&status);
+    journal.disarm(keys);
+    journal.write(&mut status);
+    object.status = Some(status);
+    object.metadata.managed_fields = None;
+    api.replace_status(name, &PostParams::default(), &object).await?;
+    Ok(())
 }
 
 /// Where the user with `id` is now. Gone is gone only when IMS, or the whole list, agrees.
@@ -530,6 +585,10 @@ impl Pass for UserPass<'_> {
                 let document = self.client()?.policy_document(&policy).await?;
                 self.deny_only.insert(policy, document.is_some_and(|document| only_denies(&document)));
                 Ok(())
+            }
+            Step::Disarm(owner) => {
+                let keys = self.ram.as_ref().map(|ram| ram.keys.clone()).unwrap_or_default();
+                note_disarmed(self.ctx, &self.key.namespace, &owner, &keys).await
             }
             Step::DisableKey(id) => Ok(self.client()?.update_access_key(&name, &id, KeyStatus::Inactive).await?),
             Step::DeleteKey(id) => Ok(self.client()?.delete_access_key(&name, &id).await?),

@@ -113,7 +113,16 @@ fn keys(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<> {
 }
 
 fn revocations(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<> {
-    let controller = base::<RamRevocation>(ctx, Api::all(watches.clone()));
+    let (by_user, by_key) = (Arc::clone(ctx), Arc::clone(ctx));
+    let users: Api<Meta<RamUser>> = Api::all(watches.clone());
+    let keys: Api<Meta<RamAccessKey>> = Api::all(watches.clone());
+    let controller = base::<RamRevocation>(ctx, Api::all(watches.clone()))
+        .watches(users, ctx.settings.watched(), move |user: Meta<RamUser>| {
+            wake::<RamRevocation>(&by_user, RamUser::KIND, &user)
+        })
+        .watches(keys, ctx.settings.watched(), move |key: Meta<RamAccessKey>| {
+            wake::<RamRevocation>(&by_key, RamAccessKey::KIND, &key)
+        });
     drain(controller.reconcile_all_on(woken(ctx, &ctx.wake_all, RamRevocation::KIND)), Arc::clone(ctx))
 }
 

@@ -25,8 +25,6 @@ pub const OVERLAP: Duration = Duration::from_secs(24 * HOUR);
 pub const QUARANTINE: Duration = Duration::from_secs(72 * HOUR);
 /// GetAccessKeyPolicy may show what was before for this long after a SetAccessKeyPolicy.
 pub const SOURCES_LAG: Duration = Duration::from_secs(5 * MINUTE);
-/// How long a user that is being deleted waits for its RamAccessKeys to disable their keys themselves.
-pub const DISARM_PATIENCE: Duration = Duration::from_secs(20);
 /// Look again after this when the world is expected to move by itself.
 pub const SOON: Duration = Duration::from_secs(5);
 /// Look again after this when somebody else has to move.

@@ -106,6 +106,7 @@ async fn crash(scenario: Scenario, n: usize, moment: Moment) -> bool {
         }
     };
     healed(&world, scenario).await;
+    director.disarm();
     settle(&world, scenario).await;
     assert_eq!(bystander_now(&world), foreign, "something foreign was touched");
     world.examine(Some(&operator)).await;

@@ -86,7 +86,8 @@ impl Director {
     /// which is tried too: after the effect only writes are numbered.
     fn number(&self, writes: bool) -> bool {
         let counts = writes || self.moment != Moment::After;
-        let chosen = counts && self.count.fetch_add(1, Ordering::SeqCst) + 1 == self.at;
+        let armed = self.armed.load(Ordering::SeqCst);
+        let chosen = armed && counts && self.count.fetch_add(1, Ordering::SeqCst) + 1 == self.at;
         if chosen {
             self.reached.store(true, Ordering::SeqCst);
         }
@@ -101,7 +102,7 @@ impl Director {
         self.reached.load(Ordering::SeqCst)
     }
 
-    /// From now on requests go through: the dead operator is gone.
+    /// From now on requests go through: the dead operator is gone, or the scenario is over.
     pub fn disarm(&self) {
         self.armed.store(false, Ordering::SeqCst);
     }

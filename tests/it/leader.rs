@@ -178,7 +178,8 @@ async fn a_leader_that_froze_writes_nothing_when_it_thaws() {
     world.reconcile("RamAccessKey", "ingest").await;
     world.available("RamAccessKey", "ingest").await;
     let pairs = (world.pair("ingest").await, world.pair("other").await);
-    let keys = || -> Keys { (world.keys_in_ram(&world.ram_name("reader")), world.keys_in_ram(&world.ram_name("writer"))) };
+    let keys =
+        || -> Keys { (world.keys_in_ram(&world.ram_name("reader")), world.keys_in_ram(&world.ram_name("writer"))) };
     let wanted: Keys = ([(lost, true), (pairs.0.0.clone(), true)].into(), [(pairs.1.0.clone(), true)].into());
     assert_eq!(keys(), wanted, "one lost pair that retires, and the published ones");
     world.writes();
@@ -252,8 +253,7 @@ async fn observed(world: &World, clients: Clients) -> (SocketAddr, JoinHandle<Re
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let clock = world.clock.clone();
-    let operator =
-        Operator::new(clients, flags(world), Environment::default(), Clock::from_fn(move || clock.now()));
+    let operator = Operator::new(clients, flags(world), Environment::default(), Clock::from_fn(move || clock.now()));
     (address, tokio::spawn(operator.run(listener, CancellationToken::new())))
 }
 
@@ -272,7 +272,10 @@ async fn a_leader_that_cannot_renew_ends() {
     let ended = tokio::time::timeout(Duration::from_secs(60), first).await.expect("it ends").expect("no panic");
     match ended {
         Err(error @ Error::LeaderLost { .. }) => {
-            assert!(error.to_string().contains("not renewed in time (ServiceError: no way to the API server)"), "{error}");
+            assert!(
+                error.to_string().contains("not renewed in time (ServiceError: no way to the API server)"),
+                "{error}"
+            );
         }
         other => panic!("it should have lost the lease: {other:?}"),
     }

@@ -312,7 +312,8 @@ async fn a_revocation_has_one_form_and_does_not_change() {
     let mut both = leak(&world, &name, "LTAI5tNobodyHasIt00000001");
     both["spec"]["order"] = order;
     assert!(said(world.try_apply(both).await).contains("exactly one of `accessKeyId` (yours) and `order`"));
-    let none = json!({"kind": "RamRevocation", "metadata": {"name": name}, "spec": {"accountRef": {"name": world.name}}});
+    let mut none = leak(&world, &name, "");
+    none["spec"] = json!({"accountRef": {"name": world.name}});
     assert!(said(world.try_apply(none).await).contains("exactly one of `accessKeyId` (yours) and `order`"));
     let short = leak(&world, &name, "LTAI");
     assert!(said(world.try_apply(short).await).contains("spec.accessKeyId"));
@@ -560,7 +561,8 @@ async fn a_target_that_does_not_exist_is_named_and_holds_nobody_up() {
     ask(&world, "rotate", "now").await;
     let object = done(&world, "rotate", "now").await;
     assert_well(&object);
-    assert_true(&object, "RestartFailed", "RestartFailed", &["DaemonSet nosuch does not exist", "correct restartTargets"]);
+    let words = ["DaemonSet nosuch does not exist", "correct restartTargets"];
+    assert_true(&object, "RestartFailed", "RestartFailed", &words);
     let second = works(&world).await;
     assert_eq!(restarted(&world, "Deployment", "ingest").await, (Some(2), Some(second)));
     // One that comes later starts with the pair that is there.

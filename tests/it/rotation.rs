@@ -564,10 +564,7 @@ async fn a_deleted_key_leaves_the_recycle_bin_only_when_asked_for() {
     assert!(!world.ram.person().in_recycle_bin().contains(&second));
     world.delete("RamAccessKey", "ingest").await;
     world.gone("RamAccessKey", "ingest").await;
-    assert_eq!(
-        world.writes(),
-        ["UpdateAccessKey #3 Inactive", "DeleteAccessKey #3", "DeleteAccessKeyInRecycleBin #3"]
-    );
+    assert_eq!(world.writes(), ["UpdateAccessKey #3 Inactive", "DeleteAccessKey #3", "DeleteAccessKeyInRecycleBin #3"]);
     assert_eq!(world.ram.person().in_recycle_bin(), [first], "what went before is nobody's business");
     world.examine(Some(&operator)).await;
     operator.stop().await;

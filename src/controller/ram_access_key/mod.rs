@@ -341,7 +341,11 @@ impl<'a> KeyPass<'a> {
     }
 
     async fn record_state(&mut self, state: KeyState) -> Result<(), Error> {
-        let journal = Journal { state: Some(state), ..settle(&self.seen(), self.now()) };
+        let mut journal = settle(&self.seen(), self.now());
+        match state {
+            KeyState::Inactive => journal.disarm(self.ram.as_ref().map_or(&[][..], |ram| &ram.keys)),
+            KeyState::Active => journal.state = Some(KeyState::Active),
+        }
         self.write_journal(journal).await
     }
 

@@ -1,15 +1,14 @@
 //! What a pass reads. Grants, slots and suspects rest on it, so everything is read live.
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Resource, ResourceExt};
+use kube::ResourceExt;
 
 use super::super::drive::{Kind, ObjectKey};
 use super::super::error::Error;
-use super::super::ram_user::{KeyFound, by_id, keys_of, user_name};
-use super::super::secret;
+use super::super::ram_user::{KeyFound, by_id, holders_of, user_name};
 use super::super::tenancy;
 use super::KeyPass;
-use crate::api::{KeyDeletionPolicy, RamUser, annotation};
+use crate::api::{KeyDeletionPolicy, RamUser};
 use crate::plan::marker::Marker;
 use crate::plan::ram_access_key::{InRam, Ownership, SecretSeen, Sibling};
 use crate::plan::tenant::Grants;
@@ -110,25 +109,20 @@ impl KeyPass<'_> {
         Ok(())
     }
 
-    /// Other keys of the same user. Their Secrets are read too: a sibling may have published and not yet noted it.
+    /// Others who have keys of the same user.
     async fn read_siblings(&self) -> Result<Vec<Sibling>, Error> {
         let user = &self.object.spec.user_ref.name;
-        let mut siblings = Vec::new();
-        for found in keys_of(self.ctx, &self.key.namespace, user).await? {
-            if found.name == self.key.name {
-                continue;
-            }
-            let mut ids: Vec<String> = found.journal.ids().map(str::to_owned).collect();
-            ids.extend(self.published_by(&found).await?);
-            siblings.push(Sibling { name: found.name, ids, intents: found.journal.intents, interval: found.interval });
-        }
-        Ok(siblings)
-    }
-
-    async fn published_by(&self, sibling: &KeyFound) -> Result<Option<String>, Error> {
-        let found = self.secrets().get_metadata_opt(&sibling.secret).await?;
-        let ours = found.filter(|secret| secret::belongs_to(secret.meta(), &sibling.name));
-        Ok(ours.and_then(|secret| secret.metadata.annotations?.remove(annotation::ACCESS_KEY_ID)))
+        let user_name = self.user_name.as_deref().unwrap_or_default();
+        let found = holders_of(self.ctx, &self.key.namespace, user, user_name).await?;
+        let others = found.into_iter().filter(|found| found.order || found.name != self.key.name);
+        let sibling = |found: KeyFound| Sibling {
+            name: found.name,
+            order: found.order,
+            ids: found.ids,
+            intents: found.journal.intents,
+            interval: found.interval,
+        };
+        Ok(others.map(sibling).collect())
     }
 
     /// Nothing is asked in another account than the key was made in, nor before there is a user.

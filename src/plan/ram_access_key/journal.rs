@@ -8,7 +8,7 @@ use super::strays::own_suspects;
 use super::{Published, SecretSeen, Seen, after, restart, retire, rotate};
 use crate::api::{self, KeyState, RamAccessKeyStatus, Restart, SourcesSet, Why};
 use crate::plan::timing::READ_LAG;
-use crate::ram::{KeyStatus, Proof};
+use crate::ram::{AccessKey, KeyStatus, Proof};
 
 /// The lasting part of a RamAccessKey's status, parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub struct Retiring {
     pub time: Timestamp,
     /// When it was found disabled.
     pub disabled_time: Option<Timestamp>,
+    /// It is disabled together with all keys of the object, and is enabled with them again.
+    pub disarmed: bool,
     /// When it is disabled or deleted at the earliest; follows from the rest.
     pub next_time: Option<Timestamp>,
     /// Its last use as it was read last.
@@ -163,6 +165,15 @@ impl Journal {
         self.requests.write(&mut status.requests);
     }
 
+    /// Notes that all keys are to be disabled by us; those of them that are in use come back when that is over.
+    pub fn disarm(&mut self, keys: &[AccessKey]) {
+        self.state = Some(KeyState::Inactive);
+        let active = |id: &str| keys.iter().any(|key| key.id == id && key.status == KeyStatus::Active);
+        for key in self.retiring.iter_mut().filter(|key| key.why == Why::Replaced) {
+            key.disarmed |= active(&key.id);
+        }
+    }
+
     /// Whether a key was ordered to be revoked.
     #[must_use]
     pub fn is_revoked(&self, id: &str) -> bool {
@@ -198,6 +209,7 @@ impl Retiring {
             why: key.why,
             time: parse(&key.time).unwrap_or_default(),
             disabled_time: time(&key.disabled_time),
+            disarmed: key.disarmed,
             next_time: time(&key.next_time),
             last_use: LastUse::read(key.last_used.as_ref()),
             used_by: key.used_by.clone(),
@@ -213,6 +225,7 @@ impl Retiring {
             why: self.why,
             time: self.time.to_string(),
             disabled_time: time(self.disabled_time),
+            disarmed: self.disarmed,
             next_time: time(self.next_time),
             last_used: self.last_use.write(),
             used_by: self.used_by.clone(),
@@ -275,7 +288,10 @@ pub fn settle(seen: &Seen, now: Timestamp) -> Journal {
         (listed || retire::to_purge(seen, key)) && !was_used(seen, key)
     });
     for key in &mut journal.retiring {
-        key.disabled_time = if seen.is(&key.id, KeyStatus::Active) { None } else { key.disabled_time.or(Some(now)) };
+        let active = seen.is(&key.id, KeyStatus::Active);
+        key.disarmed &= !(active && journal.state == Some(KeyState::Active));
+        // A key that comes back has its quarantine still before it.
+        key.disabled_time = if active || key.disarmed { None } else { key.disabled_time.or(Some(now)) };
         if let Some(used) = seen.uses.get(&key.id) {
             key.last_use = LastUse::of(used.time);
             key.used_by.clone_from(&used.service);

@@ -81,9 +81,11 @@ fn disarmed(seen: &Seen) -> bool {
 fn disarm(seen: &Seen, journal: &Journal) -> Result<Step, Verdict> {
     let suspended = matches!(seen.user, UserSeen::Made { deleting: false, .. });
     let why = if suspended { Reason::UserSuspended } else { Reason::UserDeleted };
+    // What somebody else disabled before stays so afterwards: then there is nothing to note.
+    let armed = journal.ids().any(|id| seen.is(id, KeyStatus::Active));
     match inactive(seen, journal) {
-        Ok(Some(step)) => Ok(step),
-        Ok(None) | Err(_) => Err(reason(why).about(&seen.spec.user_ref.name)),
+        Ok(Some(step)) if armed => Ok(step),
+        _ => Err(reason(why).about(&seen.spec.user_ref.name)),
     }
 }
 
@@ -123,8 +125,7 @@ fn state(seen: &Seen, journal: &Journal, id: &str, now: Timestamp) -> Stage {
     let disabled = seen.is(id, KeyStatus::Inactive);
     match journal.state {
         Some(KeyState::Inactive) if seen.paused => Err(reason(Reason::Paused)),
-        Some(KeyState::Inactive) if disabled => Ok(Some(Step::Enable(id.to_owned()))),
-        Some(KeyState::Inactive) => Ok(Some(Step::RecordState(KeyState::Active))),
+        Some(KeyState::Inactive) => Ok(Some(rearm(seen, journal, id))),
         _ if disabled && journal.requests.restore.open() == Some(id) => Ok(Some(Step::Enable(id.to_owned()))),
         // Somebody asked for another pair: that is the way out.
         _ if disabled && journal.requests.rotate.open() == Some(id) => match rotate::next(seen, journal, id, now) {
@@ -133,6 +134,15 @@ fn state(seen: &Seen, journal: &Journal, id: &str, now: Timestamp) -> Stage {
         },
         _ if disabled => Err(reason(Reason::DisabledOutside).about(id)),
         _ => Ok(None),
+    }
+}
+
+/// Enables what was disabled with the object: the published key, and an old one whose overlap was not over.
+fn rearm(seen: &Seen, journal: &Journal, id: &str) -> Step {
+    let disarmed = journal.retiring.iter().filter(|key| key.disarmed).map(|key| key.id.as_str());
+    match std::iter::once(id).chain(disarmed).find(|id| seen.is(id, KeyStatus::Inactive)) {
+        Some(id) => Step::Enable(id.to_owned()),
+        None => Step::RecordState(KeyState::Active),
     }
 }
 

@@ -55,7 +55,7 @@ fn no_key_while_inactive(seen: &Seen, journal: &Journal) -> Result<Step, Verdict
 /// With an interval a RamAccessKey needs both slots of its user: the one that has a key already keeps them.
 fn rival(seen: &Seen) -> Option<&str> {
     let own = seen.spec.rotation.interval.is_some();
-    let holds = |sibling: &&super::Sibling| !sibling.ids.is_empty() || !sibling.intents.is_empty();
+    let holds = |sibling: &&super::Sibling| !sibling.order && (!sibling.ids.is_empty() || !sibling.intents.is_empty());
     let rival = seen.siblings.iter().filter(holds).find(|sibling| own || sibling.interval)?;
     Some(&rival.name)
 }
@@ -104,6 +104,7 @@ pub(super) fn role(seen: &Seen, journal: &Journal, id: &str) -> String {
         return format!("{id} (ours, published last)");
     }
     match seen.siblings.iter().find(|sibling| sibling.ids.iter().any(|own| own == id)) {
+        Some(sibling) if sibling.order => format!("{id} (being revoked by {})", sibling.name),
         Some(sibling) => format!("{id} (of RamAccessKey {})", sibling.name),
         None => format!("{id} (foreign)"),
     }

@@ -222,11 +222,13 @@ pub struct Published {
     pub owned: bool,
 }
 
-/// Another RamAccessKey of the same user.
+/// Another RamAccessKey of the same user, or a RamRevocation that has what one left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sibling {
     /// Its name.
     pub name: String,
+    /// It is a RamRevocation.
+    pub order: bool,
     /// Ids that it has: in its Secret, its status, or on their way out.
     pub ids: Vec<String>,
     /// Its open intents.

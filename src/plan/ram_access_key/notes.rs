@@ -78,6 +78,14 @@ fn refused_revocation(seen: &Seen, journal: &Journal) -> Option<String> {
 }
 
 fn refused_restore(seen: &Seen, journal: &Journal) -> Option<(&'static str, String)> {
+    if journal.requests.restore.open().is_some() {
+        let paused = (seen.paused, "Paused", "The object is paused. Remove the annotation ram-operator.dev/paused.");
+        return match (&seen.grant, paused) {
+            (_, (true, reason, message)) => Some((reason, message.to_owned())),
+            (Err(refused), _) => Some((refused.reason.name(), refused.message())),
+            (Ok(()), _) => None,
+        };
+    }
     let value =
         seen.asked.restore.as_ref().filter(|value| journal.requests.restore.accepted.as_ref() != Some(*value))?;
     let reason = if journal.is_revoked(id_in(value)) { "Revoked" } else { "NotDisabled" };

@@ -11,7 +11,12 @@ pub(super) fn take_note(journal: &mut Journal, seen: &Seen) {
     journal.restarts.retain(wanted);
     let Some(id) = journal.access_key_id.clone() else { return };
     for target in targets(seen) {
-        let Some(Workload::For(has)) = seen.workloads.get(target) else { continue };
+        let has = match seen.workloads.get(target) {
+            Some(Workload::For(has)) => has.clone(),
+            // Whether it has to be restarted is known once it may be: from the next key on.
+            Some(Workload::Denied) => None,
+            Some(Workload::Missing) | None => continue,
+        };
         let known = journal.restarts.iter_mut().find(|r| r.kind == target.kind && r.name == target.name);
         match known {
             Some(restart) if has.as_deref() == Some(&id) => restart.access_key_id.clone_from(&id),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::mint::quiet_since;
-use super::{Journal, Pace, Retiring, Seen, Step, after};
+use super::{Journal, LastUse, Pace, Retiring, Seen, Step, after};
 use crate::api::Why;
 use crate::plan::timing::STRAY_QUIET;
 use crate::ram::KeyStatus;
@@ -75,7 +75,10 @@ pub(super) fn due(key: &Retiring, pace: &Pace) -> Option<Timestamp> {
     match (key.why, key.disabled_time) {
         (Why::Revoked, _) => None,
         (_, Some(time)) => Some(after(time, quarantine(key.why, pace))),
-        (_, None) => Some(after(key.time, pace.overlap)),
+        (_, None) => {
+            let longest = pace.max_overlap.filter(|_| matches!(key.last_use, LastUse::Day(_)));
+            Some(after(key.time, longest.unwrap_or(pace.overlap)))
+        }
     }
 }
 

@@ -52,6 +52,10 @@ pub fn standing(seen: &Seen, now: Timestamp) -> Standing {
         Some(Proof::Authentic { user_id: Some(user), .. }) if Some(user) == seen.user_id() && !seen.sibling_has(id) => {
             listed(seen, id, now)
         }
+        // RAM knows the pair but not to whom it may say so: its list of our user's keys has it.
+        Some(Proof::Authentic { user_id: None, .. }) if seen.key(id).is_some() && !seen.sibling_has(id) => {
+            listed(seen, id, now)
+        }
         Some(_) => Standing::Lost,
     }
 }

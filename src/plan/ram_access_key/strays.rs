@@ -67,7 +67,8 @@ fn adopt(seen: &Seen, journal: &Journal, suspect: &AccessKey) -> Step {
     let mut fence: Vec<String> = seen
         .siblings
         .iter()
-        .filter(|sibling| sibling.intents.iter().any(|intent| in_window(intent, suspect)))
+        // What a RamRevocation has is published by nobody any more.
+        .filter(|sibling| !sibling.order && sibling.intents.iter().any(|intent| in_window(intent, suspect)))
         .map(|sibling| sibling.name.clone())
         .collect();
     if journal.intents.iter().any(|intent| in_window(intent, suspect)) {

@@ -193,10 +193,16 @@ fn a_pair_of_somebody_else_in_our_secret_is_not_taken_for_ours() {
     let mut seen = seen();
     seen.journal.access_key_id = None;
     let other = Proof::Authentic { account_id: None, user_id: Some("299999999999999999".to_owned()) };
-    for proof in [other, Proof::NotYet, Proof::Inactive, Proof::Authentic { account_id: None, user_id: None }] {
+    for proof in [other, Proof::NotYet, Proof::Inactive] {
         seen.proofs.insert(ID.to_owned(), proof);
         assert_eq!(step(&seen), Step::Mint { replaces: None });
     }
+    // RAM knows the pair and says no more: then its list of our user's keys decides.
+    seen.proofs.insert(ID.to_owned(), Proof::Authentic { account_id: None, user_id: None });
+    assert_eq!(standing(&seen, now()), Standing::Published(ID.to_owned()));
+    keys(&mut seen)[0].id = "LTAIother".to_owned();
+    assert_eq!(standing(&seen, now()), Standing::Lost);
+    keys(&mut seen)[0].id = ID.to_owned();
     // A sibling's pair, copied into our Secret.
     seen.proofs.clear();
     seen.siblings = vec![Sibling { name: "other".to_owned(), ids: vec![ID.to_owned()], ..Sibling::default() }];

@@ -22,6 +22,8 @@ pub enum Step {
     AddFinalizer,
     /// Everything is taken away, or the order was given up: take the finalizer off; an order of the operator goes with it.
     Finish,
+    /// Note in the status of this RamAccessKey that its keys are disabled by us, so that it enables them again.
+    Disarm(String),
     /// RAM UpdateAccessKey, to `Inactive`.
     Disable(String),
     /// RAM DeleteAccessKey.
@@ -99,13 +101,15 @@ pub enum Owner {
     NotOurs,
 }
 
-/// A RamAccessKey of the user.
+/// A RamAccessKey of the user, or another RamRevocation for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claim {
     /// Its name.
     pub name: String,
-    /// It is being deleted.
+    /// It is being deleted, or is a RamRevocation.
     pub deleting: bool,
+    /// It has noted that its keys are disabled by us.
+    pub disarmed: bool,
     /// Ids that it has.
     pub ids: Vec<String>,
     /// Its open intents.

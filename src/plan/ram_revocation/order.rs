@@ -50,11 +50,20 @@ fn claimed(seen: &Seen, id: &str) -> bool {
     seen.claims.iter().any(|claim| !claim.deleting && claim.ids.iter().any(|own| own == id))
 }
 
+/// A RamAccessKey that stays is told first whose work it is that its key is disabled.
+fn disarm(seen: &Seen, id: &str) -> Step {
+    let owner = seen.claims.iter().find(|claim| claim.ids.iter().any(|own| own == id));
+    match owner {
+        Some(claim) if !claim.deleting && !claim.disarmed => Step::Disarm(claim.name.clone()),
+        _ => Step::Disable(id.to_owned()),
+    }
+}
+
 fn keys(seen: &Seen, order: &Order, intents: &[Intent], user_goes: bool, now: Timestamp) -> Option<Step> {
     let free = |id: &&String| user_goes || !claimed(seen, id);
     let all = || order.access_key_ids.iter().chain(&order.disabled_ids).filter(free);
     if let Some(id) = all().find(|id| seen.is_active(id)) {
-        return Some(Step::Disable(id.clone()));
+        return Some(disarm(seen, id));
     }
     if let Some(step) = strays(seen, order, intents, now) {
         return Some(step);

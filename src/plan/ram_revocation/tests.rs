@@ -145,6 +145,8 @@ fn a_grace_period_keeps_user_and_keys_disarmed() {
     grace.user.not_before = Some((now() + Duration::from_hours(1)).to_string());
     let mut seen = seen(Some(grace));
     seen.claims = vec![Claim { name: "k".to_owned(), ids: vec![KEY.to_owned()], ..Claim::default() }];
+    assert_eq!(step(&seen), Step::Disarm("k".to_owned()), "it may come back");
+    seen.claims[0].disarmed = true;
     assert_eq!(step(&seen), Step::Disable(KEY.to_owned()));
     ram(&mut seen).keys = vec![key(KEY, KeyStatus::Inactive)];
     assert_eq!(why(&seen), Reason::GracePeriod);

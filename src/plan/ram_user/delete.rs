@@ -1,10 +1,8 @@
 //! A RamUser that is being deleted: disarm first, then take away in the order RAM asks for.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
-use super::super::timing::{DISARM_PATIENCE, READ_LAG, SOON};
+use super::super::timing::{READ_LAG, SOON};
 use super::super::{Reason, Verdict};
 use super::live::same_account;
 use super::{InRam, KeyObject, Ownership, Seen, Step, first_active, ownership};
@@ -61,7 +59,7 @@ fn release(seen: &Seen, user: &User) -> Result<Step, Verdict> {
 fn delete(seen: &Seen, ram: &InRam, now: Timestamp) -> Result<Step, Verdict> {
     let ours = |id: &str| seen.key_is_ours(id);
     if let Some(key) = first_active(&ram.keys, ours) {
-        return disarm(seen, &key.id, now);
+        return Ok(disarm(seen, &key.id));
     }
     if let Some(end) = grace_ends(seen).filter(|end| now < *end) {
         return Ok(Step::HandOver(end));
@@ -90,21 +88,18 @@ fn delete(seen: &Seen, ram: &InRam, now: Timestamp) -> Result<Step, Verdict> {
     Ok(Step::DeleteUser)
 }
 
-/// A RamAccessKey that stays disables its key itself, so that it knows whose work that is; for a moment it is waited for.
-fn disarm(seen: &Seen, id: &str, now: Timestamp) -> Result<Step, Verdict> {
+/// A RamAccessKey that stays is told first whose work it is that its key is disabled.
+fn disarm(seen: &Seen, id: &str) -> Step {
     let owner = seen.key_objects.iter().find(|object| object.ids.iter().any(|known| known == id));
-    let since = seen.deletion_time.unwrap_or(now);
-    let patience = since.saturating_add(DISARM_PATIENCE).unwrap_or(Timestamp::MAX);
     match owner {
-        Some(object) if !object.deleting && !object.disarmed && now < patience => {
-            Err(Verdict::new(Reason::WaitingForKeys).about(&object.name).again_in(Duration::from_secs(1)))
-        }
-        _ => Ok(Step::DisableKey(id.to_owned())),
+        Some(object) if !object.deleting && !object.disarmed => Step::Disarm(object.name.clone()),
+        _ => Step::DisableKey(id.to_owned()),
     }
 }
 
 /// When the user may be deleted, if that is not at once.
-fn grace_ends(seen: &Seen) -> Option<Timestamp> {
+#[must_use]
+pub fn grace_ends(seen: &Seen) -> Option<Timestamp> {
     let grace = seen.spec.deletion_grace_period.duration().filter(|grace| !grace.is_zero())?;
     let end = seen.deletion_time?.saturating_add(grace).ok()?;
     Timestamp::from_second(end.as_second()).ok()

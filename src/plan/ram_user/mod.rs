@@ -16,7 +16,7 @@ use super::{AccountView, Next, Reason, Verdict};
 use crate::api::{PolicyAttachment, PolicyKind, RamUserSpec};
 use crate::ram::{AccessKey, KeyStatus, NewUser, PolicyRef, PolicyType, User, UserChanges};
 
-pub use delete::retains;
+pub use delete::{grace_ends, retains};
 
 /// One effect on a RAM user or on its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub enum Step {
     DetachPolicy(PolicyRef),
     /// Read a policy that somebody else attached: one that only denies is left in place.
     LookAtPolicy(PolicyRef),
+    /// Note in the status of this RamAccessKey that its keys are disabled by us, so that it enables them again.
+    Disarm(String),
     /// RAM UpdateAccessKey, to `Inactive`.
     DisableKey(String),
     /// RAM DeleteAccessKey.
