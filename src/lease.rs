@@ -380,7 +380,7 @@ impl Candidate {
         match self.give_back().await {
             Ok(()) => info!(lease = self.name, "the lease is given back"),
             Err(error) => {
-                warn!(lease = self.name, %error, "the lease is not given back, and lasts until it has run out")
+                warn!(lease = self.name, %error, "the lease is not given back, and lasts until it has run out");
             }
         }
     }

@@ -30,6 +30,7 @@ pub fn patience(ctx: &Ctx, key: &ObjectKey) -> Patience {
 }
 
 /// Whether an outcome of a pass says that the deletion is not done and that trying on at once is no use.
+#[must_use]
 pub fn unfinished(outcome: &Result<Verdict, Error>) -> bool {
     !matches!(outcome, Err(Error::Gone | Error::Stopping | Error::NotLeader | Error::Conflict | Error::Unfinished))
 }

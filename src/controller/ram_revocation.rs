@@ -211,8 +211,7 @@ impl<'a> RevocationPass<'a> {
         let (user, keys) = futures::join!(client.get_user(&name), client.list_access_keys(&name));
         let (user, keys) = (user?, keys?.unwrap_or_default());
         let known = self.user.1.clone();
-        let mut seen = InRam::default();
-        seen.user = match user {
+        let user = match user {
             Some(user) if known.as_ref().is_none_or(|id| *id == user.user_id) => {
                 match Marker::parse(&user.comments).1 {
                     Some(marker) => {
@@ -227,6 +226,7 @@ impl<'a> RevocationPass<'a> {
                 _ => Owner::Gone,
             },
         };
+        let mut seen = InRam { user, ..InRam::default() };
         if matches!(seen.user, Owner::Marked(_)) {
             seen.keys = keys;
             if self.object.spec.order.as_ref().is_some_and(wants_user) {

@@ -1,7 +1,8 @@
 //! Every request of every scenario: the process dies before its effect, or after it; or the request alone is struck and the process
 //! goes on. The end is the same: one published key, no live stray, nothing foreign touched, no human needed.
 //!
-//! The quick part strikes each request with one of the troubles in turn. `PROOF=long cargo test crash` strikes each with all of them.
+//! The quick part strikes each request with one of the troubles in turn, and lets the process die at every third request where three
+//! sweeps do so at every one. `PROOF=long cargo test crash` tries everything at every request.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -36,18 +37,19 @@ enum Scenario {
 }
 
 /// Worlds at a time.
-const WIDTH: usize = 4;
+const WIDTH: usize = 3;
 
 async fn sweep(scenario: Scenario) {
-    let before = points(scenario, Moment::Before, 1..).await;
-    let after = points(scenario, Moment::After, 1..).await;
     let long = std::env::var("PROOF").is_ok_and(|proof| proof == "long");
+    let whole = long || matches!(scenario, Scenario::Create | Scenario::Republish | Scenario::Delete);
+    let before = points(scenario, Moment::Before, (1..).step_by(if whole { 1 } else { 3 })).await;
+    let after = points(scenario, Moment::After, 1..).await;
     let mut struck = 0;
     for (k, trouble) in Trouble::QUICK.into_iter().enumerate() {
         let moment = Moment::Struck(trouble);
         struck += match long {
             true => points(scenario, moment, 1..).await,
-            false => points(scenario, moment, (k + 1..).step_by(Trouble::QUICK.len())).await,
+            false => points(scenario, moment, (k + 1..).step_by(3 * Trouble::QUICK.len())).await,
         };
     }
     if long {
@@ -57,7 +59,7 @@ async fn sweep(scenario: Scenario) {
         "{scenario:?}: died at {before} requests before their effect, at {after} writes after it; {struck} requests struck; \
          strays left 0, foreign things touched 0, humans needed 0"
     );
-    assert!(before >= 8 && after >= 2 && struck >= 6, "{scenario:?}: only {before}, {after}, {struck} were reached");
+    assert!(before >= 8 && after >= 2 && struck >= 3, "{scenario:?}: only {before}, {after}, {struck} were reached");
 }
 
 /// Tries point after point, a few at a time, until one lies behind the scenario's last request. Returns how many were reached.
@@ -92,26 +94,30 @@ async fn crash(scenario: Scenario, n: usize, moment: Moment) -> bool {
         ask(&world, scenario).await;
     }
     let first = start(&world, scenario, Some(&director)).await;
+    // Until then nobody pokes: what a scenario asks for is what it asks for by itself.
+    tokio::select! {
+        () = director.died() => {}
+        () = finished(&world, scenario) => {}
+    }
+    let reached = director.reached();
     let operator = match moment {
         Moment::Struck(_) => first,
         Moment::Before | Moment::After => {
-            tokio::select! {
-                () = director.died() => {}
-                () = finished(&world, scenario) => {}
-            }
             first.kill();
             director.disarm();
             world.ram.set_hook(None);
             start(&world, scenario, None).await
         }
     };
+    if !reached {
+        director.disarm();
+    }
     healed(&world, scenario).await;
-    director.disarm();
     settle(&world, scenario).await;
     assert_eq!(bystander_now(&world), foreign, "something foreign was touched");
     world.examine(Some(&operator)).await;
     operator.stop().await;
-    director.reached()
+    reached
 }
 
 async fn start(world: &World, scenario: Scenario, director: Option<&Arc<Director>>) -> Running {

@@ -24,6 +24,7 @@ mod ends;
 mod examples;
 mod faults;
 mod freeze;
+mod gaps;
 mod generated;
 mod imports;
 mod keys;

@@ -539,3 +539,41 @@ async fn an_outage_takes_ready_from_nobody() {
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pair_that_is_refused_for_a_minute_is_published_unproven_and_nothing_retires_meanwhile() {
+    let world = World::new("unproven").await;
+    let operator = world.operator().await;
+    world.user("reader", json!({})).await;
+    world.key("ingest", "reader", json!({})).await;
+    world.available("RamAccessKey", "ingest").await;
+    let (old, _) = world.pair("ingest").await;
+    world.writes();
+    let refused = world.ram.fault(Fault::on("GetCallerIdentity", status(404, "InvalidAccessKeyId.NotFound")));
+    world.annotate("RamAccessKey", "ingest", annotation::ROTATE, "1").await;
+    world.ready("RamAccessKey", "ingest", "False", "Unproven").await;
+    let (new, _) = world.pair("ingest").await;
+    assert_ne!(new, old, "its secret exists nowhere else, so it is published");
+    // The overlap is over and nobody used the old one: still it stays while the new one is not proved.
+    world.clock.advance(Duration::from_hours(30));
+    ask(&world, "RamAccessKey", "ingest").await;
+    eventually("another proof to be asked for", || async {
+        let proofs = world.ram.journal().iter().filter(|call| call.action == "GetCallerIdentity").count();
+        if proofs > 5 { Ok(()) } else { Err(format!("{proofs}")) }
+    })
+    .await;
+    let user = world.ram_name("reader");
+    assert_eq!(world.keys_in_ram(&user), [(old.clone(), true), (new.clone(), true)].into());
+    world.ram.remove_fault(refused);
+    ask(&world, "RamAccessKey", "ingest").await;
+    let key = world.available("RamAccessKey", "ingest").await;
+    assert_eq!(key["status"]["requests"]["rotate"]["done"], "1");
+    eventually("the old key to retire", || async {
+        ask(&world, "RamAccessKey", "ingest").await;
+        let keys = world.keys_in_ram(&user);
+        if keys == [(old.clone(), false), (new.clone(), true)].into() { Ok(()) } else { Err(format!("{keys:?}")) }
+    })
+    .await;
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}

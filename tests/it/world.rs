@@ -409,12 +409,15 @@ pub async fn eventually_within<T, E: ToString, F: Future<Output = Result<T, E>>>
     mut attempt: impl FnMut() -> F,
 ) -> T {
     let end = Instant::now() + limit;
+    // Many tests wait at a time; asking ever more seldom leaves the machine to what they wait for.
+    let mut pause = Duration::from_millis(30);
     loop {
         match attempt().await {
             Ok(value) => return value,
             Err(why) if Instant::now() > end => panic!("waited in vain for {what}: {}", why.to_string()),
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(_) => tokio::time::sleep(pause).await,
         }
+        pause = (pause * 5 / 4).min(Duration::from_millis(300));
     }
 }
 

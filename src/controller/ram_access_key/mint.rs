@@ -47,6 +47,11 @@ impl KeyPass<'_> {
             Err(error) => return Err(error.into()),
         };
         let proof = self.prove_patiently(&pair).await;
+        if proof == Some(Proof::Inactive) {
+            // Somebody took it out of use already, such as a leader that took it for a stray: a dead pair replaces nothing.
+            self.keys_changed = true;
+            return Err(Error::Unsettled);
+        }
         match self.publish(&pair, &intent).await {
             Ok(()) => {
                 let instead = intent.replaces.as_ref().map(|old| format!(" in place of {old}")).unwrap_or_default();

@@ -96,6 +96,9 @@ struct KeyPass<'a> {
     /// The key that `sources` was read for.
     sources_of: Option<String>,
     purged: BTreeSet<String>,
+    deleted: BTreeSet<String>,
+    /// When the list of keys was asked for.
+    listed: Option<Timestamp>,
     workloads: BTreeMap<RestartTarget, Workload>,
     /// The cluster's side was read.
     looked: bool,
@@ -127,6 +130,8 @@ impl<'a> KeyPass<'a> {
             sources: None,
             sources_of: None,
             purged: BTreeSet::new(),
+            deleted: BTreeSet::new(),
+            listed: None,
             workloads: BTreeMap::new(),
             looked: false,
             keys_changed: true,
@@ -262,6 +267,8 @@ impl<'a> KeyPass<'a> {
             max_age: self.max_age,
             user: self.user_seen(),
             ram: self.ram.clone(),
+            listed: self.listed,
+            deleted: self.deleted.clone(),
             secret: secret::read(self.stored.as_ref(), &self.key.name, wanted.as_ref()),
             siblings: self.siblings.clone(),
             proofs: self.proofs.clone(),
@@ -344,7 +351,10 @@ impl<'a> KeyPass<'a> {
         let mut journal = settle(&self.seen(), self.now());
         match state {
             KeyState::Inactive => journal.disarm(self.ram.as_ref().map_or(&[][..], |ram| &ram.keys)),
-            KeyState::Active => journal.state = Some(KeyState::Active),
+            KeyState::Active => {
+                journal.state = Some(KeyState::Active);
+                journal.armed_time = Some(self.now());
+            }
         }
         self.write_journal(journal).await
     }
@@ -390,6 +400,7 @@ impl<'a> KeyPass<'a> {
     async fn delete_key(&mut self, id: &str) -> Result<(), Error> {
         self.client()?.delete_access_key(self.user_name()?, id).await?;
         self.keys_changed = true;
+        self.deleted.insert(id.to_owned());
         note(self.ctx, &self.object, EventType::Normal, "KeyDeleted", format!("AccessKey {id} was deleted.")).await;
         Ok(())
     }

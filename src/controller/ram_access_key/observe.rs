@@ -146,6 +146,7 @@ impl KeyPass<'_> {
         let client = self.client()?.clone();
         let name = self.user_name()?.to_owned();
         let known = self.user_id().unwrap_or_default();
+        self.listed = Some(self.now());
         // Whose the user is cannot change by what this pass does, so that is read once.
         if let Some(ram) = self.ram.as_mut().filter(|ram| ram.user == Ownership::Ours) {
             ram.keys = client.list_access_keys(&name).await?.unwrap_or_default();

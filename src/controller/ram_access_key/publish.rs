@@ -56,9 +56,10 @@ impl KeyPass<'_> {
             uid: &uid,
             output: &self.object.spec.secret,
             // What a deletion would do now decides whether garbage collection may take the Secret.
-            deletion_policy: match self.retain_denied {
-                true => KeyDeletionPolicy::Delete,
-                false => self.object.spec.deletion_policy,
+            deletion_policy: if self.retain_denied {
+                KeyDeletionPolicy::Delete
+            } else {
+                self.object.spec.deletion_policy
             },
             id,
             secret,

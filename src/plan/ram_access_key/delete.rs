@@ -90,21 +90,13 @@ fn waits(seen: &Seen, journal: &Journal, now: Timestamp) -> Result<(), Verdict> 
         return Err(reason(Reason::Deleting).again_at(after(end, READ_LAG), now));
     }
     // A list read this soon after the publish may lack the key.
+    let listed = |id: &String| seen.key(id).is_some() || seen.deleted.contains(id);
     match journal.published_time.map(|time| after(time, READ_LAG)) {
-        Some(end)
-            if now <= end
-                && seen.keys().iter().all(|key| Some(&key.id) != journal.access_key_id.as_ref())
-                && unsure(journal) =>
-        {
+        Some(end) if now <= end && !journal.access_key_id.as_ref().is_some_and(listed) => {
             Err(reason(Reason::Deleting).again_at(end, now))
         }
         _ => Ok(()),
     }
-}
-
-/// Whether RAM was never seen to list the published key.
-fn unsure(journal: &Journal) -> bool {
-    journal.create_time.is_none()
 }
 
 /// A tenant that denies it turns the policy into `Delete`. `Retain` needs a Secret that stays, else it only disables.

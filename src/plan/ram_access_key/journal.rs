@@ -23,6 +23,8 @@ pub struct Journal {
     pub access_key_id: Option<String>,
     /// What `spec.state` was carried out last.
     pub state: Option<KeyState>,
+    /// Since when `state` is `Active` again after it was not.
+    pub armed_time: Option<Timestamp>,
     /// When the published key was made.
     pub create_time: Option<Timestamp>,
     /// When it was published.
@@ -129,6 +131,7 @@ impl Journal {
             user_name: status.user_name.clone(),
             access_key_id: status.access_key_id.clone(),
             state: status.state,
+            armed_time: time(&status.armed_time),
             create_time: time(&status.create_time),
             published_time: time(&status.published_time),
             proved_time: time(&status.proved_time),
@@ -152,6 +155,7 @@ impl Journal {
         status.user_name.clone_from(&self.user_name);
         status.access_key_id.clone_from(&self.access_key_id);
         status.state = self.state;
+        status.armed_time = time(self.armed_time);
         status.create_time = time(self.create_time);
         status.published_time = time(self.published_time);
         status.proved_time = time(self.proved_time);
@@ -168,6 +172,7 @@ impl Journal {
     /// Notes that all keys are to be disabled by us; those of them that are in use come back when that is over.
     pub fn disarm(&mut self, keys: &[AccessKey]) {
         self.state = Some(KeyState::Inactive);
+        self.armed_time = None;
         let active = |id: &str| keys.iter().any(|key| key.id == id && key.status == KeyStatus::Active);
         for key in self.retiring.iter_mut().filter(|key| key.why == Why::Replaced) {
             key.disarmed |= active(&key.id);
@@ -285,7 +290,10 @@ pub fn settle(seen: &Seen, now: Timestamp) -> Journal {
     };
     journal.retiring.retain(|key| {
         let listed = ram.keys.iter().any(|listed| listed.id == key.id);
-        (listed || retire::to_purge(seen, key)) && !was_used(seen, key)
+        // A list may lack what is young, unless we deleted it ourselves.
+        let unsure = now <= after(key.time, READ_LAG) && !seen.deleted.contains(&key.id);
+        let taken = key.why == Why::Stray && seen.sibling_has(&key.id);
+        (listed || unsure || retire::to_purge(seen, key)) && !was_used(seen, key) && !taken
     });
     for key in &mut journal.retiring {
         let active = seen.is(&key.id, KeyStatus::Active);
@@ -326,6 +334,10 @@ fn record(journal: &mut Journal, seen: &Seen, id: &str, secret: &Published, now:
         journal.missing_time = None;
         journal.state.get_or_insert(KeyState::Active);
         journal.retiring.retain(|key| key.id != id);
+        // An older copy of the Secret may have come back: what it replaces was published until now.
+        if let (Some(old), None) = (&earlier, &intent) {
+            journal.retire(old, Why::Replaced, now);
+        }
         // Ids in the Secret count only if the journal or the intent names them, or if the journal was lost and the pair proved.
         let replaces = intent.as_ref().and_then(|intent| intent.replaces.as_deref());
         for (old, since) in &secret.retiring {
@@ -349,7 +361,8 @@ fn record(journal: &mut Journal, seen: &Seen, id: &str, secret: &Published, now:
 
 /// An intent without an answer is closed only by a live list after its window that shows no suspect.
 fn close(journal: &mut Journal, seen: &Seen, now: Timestamp) {
+    let listed = seen.listed.unwrap_or(now);
     if own_suspects(seen, journal).is_empty() {
-        journal.intents.retain(|intent| now <= after(intent.not_after, READ_LAG));
+        journal.intents.retain(|intent| listed <= after(intent.not_after, READ_LAG));
     }
 }

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use super::rotate::{self, Rotation};
 use super::standing::{Standing, standing};
 use super::{
-    Journal, Ownership, SecretSeen, Seen, Stage, Step, UserSeen, mint, reason, restart, retire, sources, strays,
+    Journal, Ownership, SecretSeen, Seen, Stage, Step, UserSeen, after, mint, reason, restart, retire, sources, strays,
 };
-use crate::api::KeyState;
-use crate::plan::timing::{LATER, READ_LAG, SOON};
+use crate::api::{KeyState, Why};
+use crate::plan::timing::{LATER, MINT_WINDOW, READ_LAG, SOON};
 use crate::plan::{Reason, Verdict};
 use crate::ram::{KeyStatus, Proof};
 
@@ -17,7 +17,7 @@ pub(super) fn next(seen: &Seen, journal: &Journal, now: Timestamp) -> Result<Ste
     if !seen.finalizer && journal.ids().next().is_some() {
         return Ok(Step::AddFinalizer);
     }
-    if accepted(journal) != accepted(&seen.journal) {
+    if accepted(journal) != accepted(&seen.journal) || enabled_again(seen, journal) {
         return Ok(Step::Record);
     }
     if let Some(step) = retire::revoked(seen, journal) {
@@ -70,6 +70,13 @@ pub(super) fn next(seen: &Seen, journal: &Journal, now: Timestamp) -> Result<Ste
 fn accepted(journal: &Journal) -> [Option<&String>; 3] {
     let all = &journal.requests;
     [all.rotate.accepted.as_ref(), all.revoke.accepted.as_ref(), all.restore.accepted.as_ref()]
+}
+
+/// A key in quarantine that somebody enabled: its next quarantine is a whole one.
+fn enabled_again(seen: &Seen, journal: &Journal) -> bool {
+    let noted = |id: &str| seen.journal.retiring.iter().any(|key| key.id == id && key.disabled_time.is_some());
+    let mut replaced = journal.retiring.iter().filter(|key| key.why == Why::Replaced && key.disabled_time.is_none());
+    replaced.any(|key| noted(&key.id) && seen.is(&key.id, KeyStatus::Active))
 }
 
 /// Whether the user is to have no key in use.
@@ -132,6 +139,10 @@ fn state(seen: &Seen, journal: &Journal, id: &str, now: Timestamp) -> Stage {
             Rotation::Begin(step) => Ok(Some(step)),
             _ => Err(reason(Reason::DisabledOutside).about(id)),
         },
+        // A request of ours from before, delayed on its way, may still have come.
+        _ if disabled && journal.armed_time.is_some_and(|time| now <= after(time, MINT_WINDOW + READ_LAG)) => {
+            Ok(Some(Step::Enable(id.to_owned())))
+        }
         _ if disabled => Err(reason(Reason::DisabledOutside).about(id)),
         _ => Ok(None),
     }

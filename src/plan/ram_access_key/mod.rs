@@ -119,6 +119,10 @@ pub struct Seen {
     pub user: UserSeen,
     /// What RAM shows; absent when it could not be asked.
     pub ram: Option<InRam>,
+    /// When the list of keys was asked for: it says nothing of what came after.
+    pub listed: Option<Timestamp>,
+    /// Keys that this pass deleted itself.
+    pub deleted: BTreeSet<String>,
     /// The Secret.
     pub secret: SecretSeen,
     /// Other RamAccessKeys of the same user.

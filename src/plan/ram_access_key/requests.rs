@@ -133,7 +133,7 @@ pub(super) fn take_up(journal: &mut Journal, seen: &Seen, now: Timestamp) {
             revoke(journal, id, now);
         }
     }
-    complete(journal, seen);
+    complete(journal, seen, now);
 }
 
 /// A disabled key of ours that was not revoked.
@@ -166,7 +166,7 @@ fn revoke(journal: &mut Journal, id: &str, now: Timestamp) {
     }
 }
 
-fn complete(journal: &mut Journal, seen: &Seen) {
+fn complete(journal: &mut Journal, seen: &Seen, now: Timestamp) {
     let published = journal.access_key_id.clone();
     let settled = published.is_some() && journal.proved_time.is_some() && restart::done(seen, journal);
     if let Some(old) = journal.requests.rotate.open()
@@ -175,10 +175,12 @@ fn complete(journal: &mut Journal, seen: &Seen) {
     {
         journal.requests.rotate.complete();
     }
-    if let Some(id) = journal.requests.restore.open()
-        && !seen.is(id, KeyStatus::Inactive)
+    if let Some(id) = journal.requests.restore.open().map(str::to_owned)
+        && !seen.is(&id, KeyStatus::Inactive)
     {
         journal.requests.restore.complete();
+        // Its overlap begins when it works again.
+        restart_overlap(journal, &id, now);
     }
     if let Some(id) = journal.requests.revoke.open()
         && settled

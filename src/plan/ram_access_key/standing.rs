@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{SecretSeen, Seen, after};
+use crate::api::Why;
 use crate::plan::timing::READ_LAG;
 use crate::ram::Proof;
 
@@ -43,7 +44,9 @@ pub fn standing(seen: &Seen, now: Timestamp) -> Standing {
         return Standing::Lost;
     }
     let by_intent = journal.intents.iter().any(|intent| secret.intent.as_deref() == Some(&intent.id));
-    if journal.access_key_id.as_deref() == Some(id) || by_intent {
+    // A key that was taken for a stray meanwhile is on its way out, whoever publishes it late.
+    let taken = seen.sibling_has(id) || journal.retiring.iter().any(|key| key.id == id && key.why == Why::Stray);
+    if journal.access_key_id.as_deref() == Some(id) || (by_intent && !taken) {
         return listed(seen, id, now);
     }
     match seen.proofs.get(id) {

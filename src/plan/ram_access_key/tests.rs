@@ -79,6 +79,8 @@ fn seen() -> Seen {
         max_age: None,
         user: UserSeen::Made { user_id: USER.to_owned(), ready: true, deleting: false, suspended: false, stays: false },
         ram: Some(InRam { user: Ownership::Ours, keys: vec![key(ID, KeyStatus::Active, made)] }),
+        listed: None,
+        deleted: BTreeSet::new(),
         secret: SecretSeen::Ours(published),
         siblings: Vec::new(),
         proofs: BTreeMap::new(),
@@ -601,6 +603,7 @@ fn a_revoked_key_is_disabled_first_then_replaced_then_deleted_and_purged() {
     published(&mut seen).id = Some("LTAInew".to_owned());
     assert_eq!(step(&seen), Step::Delete(ID.to_owned()), "without any wait");
     keys(&mut seen).remove(0);
+    seen.deleted.insert(ID.to_owned());
     assert_eq!(step(&seen), Step::Purge(ID.to_owned()));
     assert!(settle(&seen, now()).requests.revoke.done.is_none());
     seen.purged.insert(ID.to_owned());
