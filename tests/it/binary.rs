@@ -314,6 +314,13 @@ impl Operator {
         self.program.ended().await;
     }
 
+    /// The most memory that it had, in MiB, as Linux counts it.
+    pub fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.program.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");
+        line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024
+    }
+
     /// Sends a signal and goes on.
     pub fn signal(&self, name: &str) {
         self.program.signal(name);

@@ -86,7 +86,7 @@ async fn killed_at_random_moments_it_loses_nothing() {
         })
         .await;
 
-    let mut gone = BTreeMap::new();
+    let (mut gone, mut memory) = (BTreeMap::new(), 0);
     for _ in 0..kills {
         let program = Operator::start(&world, &config);
         program.ready().await;
@@ -97,18 +97,15 @@ async fn killed_at_random_moments_it_loses_nothing() {
             }
         }
         tokio::time::sleep(Duration::from_millis(50 + random.below(1500) as u64)).await;
+        memory = memory.max(program.peak_memory());
         program.kill().await;
     }
 
     // One that lives gets everything in order, at once and once the windows and waits are over.
     let operator = world.operator().await;
-    for wait in [
-        Duration::ZERO,
-        Duration::from_mins(25),
-        Duration::from_hours(30),
-        Duration::from_hours(80),
-        Duration::from_hours(5),
-    ] {
+    let hours = Duration::from_hours;
+    // Windows; then overlap, quarantine and a stray's quiet time, twice, since one key may have to wait for another.
+    for wait in [hours(0), Duration::from_mins(25), hours(30), hours(80), hours(5), hours(30), hours(80), hours(5)] {
         world.clock.advance(wait);
         for name in &names {
             world.poke("RamAccessKey", name).await;
@@ -117,7 +114,10 @@ async fn killed_at_random_moments_it_loses_nothing() {
             .await;
     }
     verify(&world, users - gone.len(), &foreign).await;
-    println!("{users} users, {kills} kills: strays left 0, foreign things touched 0, objects that need a human 0");
+    println!(
+        "{users} users with a key each, {kills} kills: strays left 0, foreign things touched 0, objects that need a human 0; \
+         at most {memory} MiB of memory"
+    );
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }

@@ -351,10 +351,7 @@ impl<'a> KeyPass<'a> {
         let mut journal = settle(&self.seen(), self.now());
         match state {
             KeyState::Inactive => journal.disarm(self.ram.as_ref().map_or(&[][..], |ram| &ram.keys)),
-            KeyState::Active => {
-                journal.state = Some(KeyState::Active);
-                journal.armed_time = Some(self.now());
-            }
+            KeyState::Active => journal.rearm(self.now()),
         }
         self.write_journal(journal).await
     }

@@ -179,6 +179,16 @@ impl Journal {
         }
     }
 
+    /// Notes that keys are in use again: what rested meanwhile, an overlap for one, begins anew.
+    pub fn rearm(&mut self, now: Timestamp) {
+        self.state = Some(KeyState::Active);
+        self.armed_time = Some(now);
+        for key in self.retiring.iter_mut().filter(|key| key.disarmed) {
+            key.disarmed = false;
+            key.time = now;
+        }
+    }
+
     /// Whether a key was ordered to be revoked.
     #[must_use]
     pub fn is_revoked(&self, id: &str) -> bool {
