@@ -16,7 +16,11 @@
     clippy::pedantic
 )]
 
+#[path = "../support/ram/mod.rs"]
+mod emulator;
+
 mod adversary;
+mod against_emulator;
 mod invariants;
 mod key_process;
 mod names;
