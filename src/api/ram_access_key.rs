@@ -350,9 +350,6 @@ pub struct RamAccessKeyStatus {
     /// What `spec.state` was carried out last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<KeyState>,
-    /// Since when `state` is `Active` again after it was not, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub armed_time: Option<String>,
     /// When the published key was made in RAM, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create_time: Option<String>,

@@ -141,6 +141,8 @@ async fn settled(world: &World, kind: &str, name: &str) -> String {
 async fn walks_over_specs_of_a_user() {
     let mut random = Random::new("walks of a user");
     let world = World::new("walk-user").await;
+    // Whatever a spec may say, so that what decides is the spec.
+    world.tenant(json!({"attach": {"system": ["*"], "custom": ["*"]}, "retain": "Allow"})).await;
     for policy in ["shared-one", "shared-two"] {
         world.ram.person().create_custom_policy(
             policy,

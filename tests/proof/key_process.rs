@@ -133,6 +133,7 @@ pub struct KeyProcess {
     uses: BTreeMap<u8, Option<i64>>,
     purged: BTreeSet<u8>,
     deleted: BTreeSet<u8>,
+    enabled: BTreeSet<u8>,
     looked: bool,
     keys_changed: bool,
     last: Option<Act>,
@@ -173,6 +174,7 @@ impl KeyProcess {
             uses: BTreeMap::new(),
             purged: BTreeSet::new(),
             deleted: BTreeSet::new(),
+            enabled: BTreeSet::new(),
             looked: false,
             keys_changed: true,
             last: None,
@@ -210,6 +212,7 @@ impl KeyProcess {
             }),
             listed: self.listed.map(ts),
             deleted: self.deleted.iter().map(|id| key_name(*id)).collect(),
+            enabled: self.enabled.iter().map(|id| key_name(*id)).collect(),
             secret: self.secret_seen(),
             siblings: self.siblings.iter().flatten().map(sibling).collect(),
             proofs: self.proofs.iter().map(|(id, proof)| (key_name(*id), real_proof(*proof))).collect(),
@@ -794,6 +797,11 @@ impl KeyProcess {
             Some(Mode::Reply) | None => {}
         }
         let found = world.set_key(id, active, if self.was_frozen { Who::Late } else { Who::Ours });
+        if active {
+            self.enabled.insert(id);
+        } else {
+            self.enabled.remove(&id);
+        }
         if active
             && !self.was_frozen
             && let Some(key) = world.key_mut(id)

@@ -51,6 +51,7 @@ fn mint_and_strays() {
         name: "mint and strays",
         moves: &["crash", "freeze", "secret_deleted", "status_lost", "foreign", "grant", "use"],
         stale: true,
+        budget: 2,
         ..Cfg::default()
     };
     check(cfg, start::fresh(1));
@@ -99,6 +100,7 @@ fn revoke_and_restore() {
             "disable",
             "enable",
         ],
+        budget: 2,
         ..Cfg::default()
     };
     check(cfg, start::rotated());

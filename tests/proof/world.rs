@@ -9,8 +9,8 @@ use ram_operator::plan::ram_access_key as plan;
 use ram_operator::ram::{AccessKey, KeyStatus};
 
 use crate::names::{
-    ACCOUNT, CLOCK, MINT_WINDOW, READ_LAG, REPORT, SLOTS, USER_NAME, back, intent_id, intent_name, key_id, key_name,
-    ts, user_id, user_number,
+    ACCOUNT, CLOCK, READ_LAG, REPORT, SLOTS, USER_NAME, back, intent_id, intent_name, key_id, key_name, ts, user_id,
+    user_number,
 };
 use crate::process::Process;
 use crate::search::Cfg;
@@ -288,7 +288,6 @@ pub struct Journal {
     pub key: Option<u8>,
     /// `Some(true)`: Inactive.
     pub inactive: Option<bool>,
-    pub armed: Option<i64>,
     pub created: Option<i64>,
     pub published: Option<i64>,
     pub proved: bool,
@@ -310,7 +309,6 @@ impl Journal {
             user_name: self.made.map(|_| USER_NAME.to_owned()),
             access_key_id: self.key.map(key_name),
             state: self.inactive.map(state),
-            armed_time: self.armed.map(ts),
             create_time: self.created.map(ts),
             published_time: self.published.map(ts),
             proved_time: self.proved.then(|| ts(0)),
@@ -332,7 +330,6 @@ impl Journal {
             made: journal.user_id.as_deref().map(user_number),
             key: journal.access_key_id.as_deref().map(key_id),
             inactive: journal.state.map(|state| state == api::KeyState::Inactive),
-            armed: journal.armed_time.map(back),
             created: journal.create_time.map(back),
             published: journal.published_time.map(back),
             proved: journal.proved_time.is_some(),
@@ -357,14 +354,11 @@ impl Journal {
 
 impl Shift for Journal {
     fn shift(&mut self, by: i64) {
-        self.armed.shift(by);
         self.created.shift(by);
         self.published.shift(by);
         self.missing.shift(by);
         self.retiring.shift(by);
         self.intents.shift(by);
-        // Long ago is long ago. All values are relative to the present here.
-        self.armed = self.armed.filter(|time| -*time <= MINT_WINDOW + READ_LAG);
     }
 }
 

@@ -97,6 +97,7 @@ struct KeyPass<'a> {
     sources_of: Option<String>,
     purged: BTreeSet<String>,
     deleted: BTreeSet<String>,
+    enabled: BTreeSet<String>,
     /// When the list of keys was asked for.
     listed: Option<Timestamp>,
     workloads: BTreeMap<RestartTarget, Workload>,
@@ -131,6 +132,7 @@ impl<'a> KeyPass<'a> {
             sources_of: None,
             purged: BTreeSet::new(),
             deleted: BTreeSet::new(),
+            enabled: BTreeSet::new(),
             listed: None,
             workloads: BTreeMap::new(),
             looked: false,
@@ -269,6 +271,7 @@ impl<'a> KeyPass<'a> {
             ram: self.ram.clone(),
             listed: self.listed,
             deleted: self.deleted.clone(),
+            enabled: self.enabled.clone(),
             secret: secret::read(self.stored.as_ref(), &self.key.name, wanted.as_ref()),
             siblings: self.siblings.clone(),
             proofs: self.proofs.clone(),
@@ -386,6 +389,10 @@ impl<'a> KeyPass<'a> {
     async fn set_key(&mut self, id: &str, status: KeyStatus) -> Result<(), Error> {
         self.client()?.update_access_key(self.user_name()?, id, status).await?;
         self.keys_changed = true;
+        match status {
+            KeyStatus::Active => self.enabled.insert(id.to_owned()),
+            KeyStatus::Inactive => self.enabled.remove(id),
+        };
         let (reason, message) = match status {
             KeyStatus::Active => ("KeyEnabled", format!("AccessKey {id} was enabled.")),
             KeyStatus::Inactive => ("KeyDisabled", format!("AccessKey {id} was disabled.")),

@@ -23,8 +23,6 @@ pub struct Journal {
     pub access_key_id: Option<String>,
     /// What `spec.state` was carried out last.
     pub state: Option<KeyState>,
-    /// Since when `state` is `Active` again after it was not.
-    pub armed_time: Option<Timestamp>,
     /// When the published key was made.
     pub create_time: Option<Timestamp>,
     /// When it was published.
@@ -131,7 +129,6 @@ impl Journal {
             user_name: status.user_name.clone(),
             access_key_id: status.access_key_id.clone(),
             state: status.state,
-            armed_time: time(&status.armed_time),
             create_time: time(&status.create_time),
             published_time: time(&status.published_time),
             proved_time: time(&status.proved_time),
@@ -155,7 +152,6 @@ impl Journal {
         status.user_name.clone_from(&self.user_name);
         status.access_key_id.clone_from(&self.access_key_id);
         status.state = self.state;
-        status.armed_time = time(self.armed_time);
         status.create_time = time(self.create_time);
         status.published_time = time(self.published_time);
         status.proved_time = time(self.proved_time);
@@ -172,7 +168,6 @@ impl Journal {
     /// Notes that all keys are to be disabled by us; those of them that are in use come back when that is over.
     pub fn disarm(&mut self, keys: &[AccessKey]) {
         self.state = Some(KeyState::Inactive);
-        self.armed_time = None;
         let active = |id: &str| keys.iter().any(|key| key.id == id && key.status == KeyStatus::Active);
         for key in self.retiring.iter_mut().filter(|key| key.why == Why::Replaced) {
             key.disarmed |= active(&key.id);
@@ -182,7 +177,6 @@ impl Journal {
     /// Notes that keys are in use again: what rested meanwhile, an overlap for one, begins anew.
     pub fn rearm(&mut self, now: Timestamp) {
         self.state = Some(KeyState::Active);
-        self.armed_time = Some(now);
         for key in self.retiring.iter_mut().filter(|key| key.disarmed) {
             key.disarmed = false;
             key.time = now;

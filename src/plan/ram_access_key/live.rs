@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use super::rotate::{self, Rotation};
 use super::standing::{Standing, standing};
 use super::{
-    Journal, Ownership, SecretSeen, Seen, Stage, Step, UserSeen, after, mint, reason, restart, retire, sources, strays,
+    Journal, Ownership, SecretSeen, Seen, Stage, Step, UserSeen, mint, reason, restart, retire, sources, strays,
 };
 use crate::api::{KeyState, Why};
-use crate::plan::timing::{LATER, MINT_WINDOW, READ_LAG, SOON};
+use crate::plan::timing::{LATER, READ_LAG, SOON};
 use crate::plan::{Reason, Verdict};
 use crate::ram::{KeyStatus, Proof};
 
@@ -139,19 +139,17 @@ fn state(seen: &Seen, journal: &Journal, id: &str, now: Timestamp) -> Stage {
             Rotation::Begin(step) => Ok(Some(step)),
             _ => Err(reason(Reason::DisabledOutside).about(id)),
         },
-        // A request of ours from before, delayed on its way, may still have come.
-        _ if disabled && journal.armed_time.is_some_and(|time| now <= after(time, MINT_WINDOW + READ_LAG)) => {
-            Ok(Some(Step::Enable(id.to_owned())))
-        }
         _ if disabled => Err(reason(Reason::DisabledOutside).about(id)),
         _ => Ok(None),
     }
 }
 
-/// Enables what was disabled with the object: the published key, and an old one whose overlap was not over.
+/// Enables what was disabled with the object: the published key, and an old one whose overlap was not over. Asked of RAM even where
+/// the list shows a key as active, since the list may be from before it was disabled.
 fn rearm(seen: &Seen, journal: &Journal, id: &str) -> Step {
     let disarmed = journal.retiring.iter().filter(|key| key.disarmed).map(|key| key.id.as_str());
-    match std::iter::once(id).chain(disarmed).find(|id| seen.is(id, KeyStatus::Inactive)) {
+    let there = |id: &&str| seen.key(id).is_some() && !seen.enabled.contains(*id);
+    match std::iter::once(id).chain(disarmed).find(there) {
         Some(id) => Step::Enable(id.to_owned()),
         None => Step::RecordState(KeyState::Active),
     }

@@ -123,6 +123,8 @@ pub struct Seen {
     pub listed: Option<Timestamp>,
     /// Keys that this pass deleted itself.
     pub deleted: BTreeSet<String>,
+    /// Keys that this pass enabled itself.
+    pub enabled: BTreeSet<String>,
     /// The Secret.
     pub secret: SecretSeen,
     /// Other RamAccessKeys of the same user.

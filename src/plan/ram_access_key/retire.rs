@@ -53,6 +53,10 @@ fn step(seen: &Seen, journal: &Journal, key: &Retiring, now: Timestamp) -> Optio
                 _ => Some(Step::Delete(key.id.clone())),
             }
         }
+        // Read once for whoever thinks of restoring it; a pass that died after it disabled the key could not note it.
+        (Why::Replaced, false) if key.last_use == LastUse::Unknown && !seen.uses.contains_key(&key.id) => {
+            Some(Step::LookAtUse(key.id.clone()))
+        }
         _ => None,
     }
 }

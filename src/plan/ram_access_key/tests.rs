@@ -81,6 +81,7 @@ fn seen() -> Seen {
         ram: Some(InRam { user: Ownership::Ours, keys: vec![key(ID, KeyStatus::Active, made)] }),
         listed: None,
         deleted: BTreeSet::new(),
+        enabled: BTreeSet::new(),
         secret: SecretSeen::Ours(published),
         siblings: Vec::new(),
         proofs: BTreeMap::new(),
@@ -404,7 +405,10 @@ fn state_is_noted_before_it_is_carried_out_and_only_our_own_doing_is_undone() {
     seen.spec.state = KeyState::Active;
     assert_eq!(step(&seen), Step::Enable(ID.to_owned()));
     keys(&mut seen)[0].status = KeyStatus::Active;
+    assert_eq!(step(&seen), Step::Enable(ID.to_owned()), "the list may be from before it was disabled");
+    seen.enabled.insert(ID.to_owned());
     assert_eq!(step(&seen), Step::RecordState(KeyState::Active));
+    seen.enabled.clear();
     seen.journal.state = Some(KeyState::Active);
     keys(&mut seen)[0].status = KeyStatus::Inactive;
     assert_eq!(rest(&seen).reason, Reason::DisabledOutside);
