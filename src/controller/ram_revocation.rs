@@ -66,6 +66,7 @@ struct RevocationPass<'a> {
     publisher: Option<Publisher>,
     strays: Vec<Retiring>,
     uses: BTreeMap<String, LastUsed>,
+    deleted: BTreeSet<String>,
     purged: BTreeSet<String>,
     changed: bool,
 }
@@ -92,6 +93,7 @@ impl<'a> RevocationPass<'a> {
             publisher: None,
             strays,
             uses: BTreeMap::new(),
+            deleted: BTreeSet::new(),
             purged: BTreeSet::new(),
             changed: true,
         }
@@ -139,6 +141,8 @@ impl<'a> RevocationPass<'a> {
             live_user: self.live_user,
             claims: self.claims.clone(),
             strays: self.strays.clone(),
+            created: self.object.meta().creation_timestamp.as_ref().map(|time| time.0),
+            deleted: self.deleted.clone(),
             uses: self.uses.clone(),
             purged: self.purged.clone(),
             publisher: self.publisher.clone(),
@@ -373,6 +377,7 @@ impl Pass for RevocationPass<'_> {
             }
             Step::Delete(id) => {
                 self.client()?.delete_access_key(self.user_name()?, &id).await?;
+                self.deleted.insert(id.clone());
                 note(self.ctx, &self.object, EventType::Normal, "KeyDeleted", format!("AccessKey {id} was deleted."))
                     .await;
                 Ok(())

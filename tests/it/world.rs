@@ -52,6 +52,14 @@ async fn start() -> Shared {
     let installed = install_chart(&cluster, &[]).expect("helm runs");
     assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
     let admin = Client::try_from(cluster.admin_config()).expect("a client");
+    // kubectl keeps for hours what it finds, so that it must not ask before the server tells of all kinds.
+    eventually("the server to tell of all kinds", || async {
+        let found = cluster.kubectl().args(["api-resources", "--api-group=ram-operator.dev", "-o=name"]).output();
+        let found = found.map_err(|e| e.to_string())?;
+        let lines = String::from_utf8_lossy(&found.stdout).lines().count();
+        if lines == KINDS.len() { Ok(()) } else { Err(format!("{lines} kinds")) }
+    })
+    .await;
     let token = token(&admin).await.expect("a token");
     Shared { cluster, token }
 }

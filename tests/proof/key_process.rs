@@ -840,6 +840,10 @@ impl KeyProcess {
             let owner = usize::from(*owner);
             let ours = world.secrets[owner].as_ref().is_some_and(|secret| secret.marked);
             if ours {
+                // Published since this pass read the Secret: it is no stray.
+                if world.secrets[owner].as_ref().is_some_and(|secret| secret.id == id) {
+                    return Ok(self.fail(Fail::Unsettled));
+                }
                 world.touch_secret(owner);
                 if owner == self.i {
                     // The fence reads the Secret as it is now.
@@ -849,7 +853,10 @@ impl KeyProcess {
             }
         }
         let settled = plan::settle(&self.seen(cfg), ts(world.now));
-        let end = plan::window_end(settled.intents.iter()).map_or(world.now, back);
+        let suspect = self.keys().iter().find(|key| key.id == id).map(|key| key.real());
+        let holding =
+            settled.intents.iter().filter(|intent| suspect.as_ref().is_none_or(|key| plan::in_window(intent, key)));
+        let end = plan::window_end(holding).map_or(world.now, back);
         let mut journal = Journal::of(&settled);
         journal.retiring.push(Retiring { id, why: Why::Stray, time: end, disabled: None, disarmed: false });
         if !self.write_journal(world, journal)? {

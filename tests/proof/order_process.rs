@@ -138,6 +138,9 @@ impl OrderProcess {
             live_user: self.live_user,
             claims: self.claims.iter().map(claim).collect(),
             strays: self.strays.iter().map(Retiring::real).collect(),
+            // Orders are not given stale lists here.
+            created: None,
+            deleted: BTreeSet::new(),
             uses: self.uses.iter().map(|(id, time)| (key_name(*id), used(*time))).collect(),
             purged: self.purged.iter().map(|id| key_name(*id)).collect(),
             publisher: self.publisher.map(publisher),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::names::{DAY, HOUR};
 use crate::process::Process;
 use crate::search::{Cfg, run};
-use crate::world::{Obj, Policy, Usr, World};
+use crate::world::{By, Key, Obj, Policy, Usr, World};
 
 /// A user that was made long ago, and nothing else.
 fn bare() -> World {
@@ -90,6 +90,17 @@ pub fn rotated() -> World {
     pass(&mut world);
     world.before = None;
     world.windows.clear();
+    world
+}
+
+/// A RamAccessKey whose pair was used an hour ago, on a user whose other slot a person's key has, which nobody uses.
+pub fn crowded() -> World {
+    let mut world = published(None);
+    let (id, now) = (world.next_key, world.now);
+    world.keys.push(Key::new(id, now - 2 * DAY, By::Person, None));
+    world.next_key += 1;
+    world.keys[0].use_it(now - HOUR);
+    world.now += 2 * HOUR;
     world
 }
 

@@ -29,8 +29,8 @@ use crate::api::{
     UserDeletionPolicy, UserState, Why, annotation,
 };
 use crate::plan::ram_access_key::{
-    Asked, InRam, Journal, Retiring, Seen, Sibling, Step, UserSeen, Workload, next, noted_sources, notes, order,
-    released, settle, wanted_sources, window_end,
+    Asked, InRam, Journal, Retiring, Seen, Sibling, Step, UserSeen, Workload, in_window, next, noted_sources, notes,
+    order, released, settle, wanted_sources, window_end,
 };
 use crate::plan::{Next, Reason, Verdict};
 use crate::ram::{self, Class, KeyPair, KeySources, KeyStatus, Lane, LastUsed, Proof};
@@ -412,10 +412,12 @@ impl<'a> KeyPass<'a> {
     /// First moves every Secret that a late publisher could still write, so that its precondition fails; then takes the key as ours.
     async fn adopt_stray(&mut self, id: String, fence: Vec<String>) -> Result<(), Error> {
         for owner in fence {
-            self.fence(&owner).await?;
+            self.fence(&owner, &id).await?;
         }
         let mut journal = settle(&self.seen(), self.now());
-        let end = window_end(journal.intents.iter()).unwrap_or_else(|| self.now());
+        let suspect = self.ram.iter().flat_map(|ram| &ram.keys).find(|key| key.id == id);
+        let holding = journal.intents.iter().filter(|intent| suspect.is_none_or(|key| in_window(intent, key)));
+        let end = window_end(holding).unwrap_or_else(|| self.now());
         journal.retiring.push(Retiring::new(&id, Why::Stray, end));
         self.write_journal(journal).await?;
         let message = format!(
@@ -425,7 +427,7 @@ impl<'a> KeyPass<'a> {
         Ok(())
     }
 
-    async fn fence(&mut self, owner: &str) -> Result<(), Error> {
+    async fn fence(&mut self, owner: &str, suspect: &str) -> Result<(), Error> {
         let name =
             if owner == self.key.name { Some(self.secret_name().to_owned()) } else { self.secret_of(owner).await? };
         let Some(name) = name else { return Ok(()) };
@@ -433,6 +435,10 @@ impl<'a> KeyPass<'a> {
         let Some(mut stored) = api.get_opt(&name).await? else { return Ok(()) };
         if !secret::belongs_to(&stored.metadata, owner) {
             return Ok(());
+        }
+        // Published since this pass read the Secret: it is no stray.
+        if stored.annotations().get(annotation::ACCESS_KEY_ID).is_some_and(|id| id == suspect) {
+            return Err(Error::Unsettled);
         }
         stored.metadata.managed_fields = None;
         stored.annotations_mut().insert(annotation::FENCED_TIME.to_owned(), self.now().to_string());

@@ -295,7 +295,7 @@ pub fn settle(seen: &Seen, now: Timestamp) -> Journal {
     journal.retiring.retain(|key| {
         let listed = ram.keys.iter().any(|listed| listed.id == key.id);
         // A list may lack what is young, unless we deleted it ourselves.
-        let unsure = now <= after(key.time, READ_LAG) && !seen.deleted.contains(&key.id);
+        let unsure = seen.listed.unwrap_or(now) <= after(key.time, READ_LAG) && !seen.deleted.contains(&key.id);
         let taken = key.why == Why::Stray && seen.sibling_has(&key.id);
         (listed || unsure || retire::to_purge(seen, key)) && !was_used(seen, key) && !taken
     });
@@ -322,7 +322,7 @@ pub fn settle(seen: &Seen, now: Timestamp) -> Journal {
 
 /// A stray that was used by somebody after its window has become foreign.
 fn was_used(seen: &Seen, key: &Retiring) -> bool {
-    let last = seen.uses.get(&key.id).and_then(|used| used.time);
+    let last = seen.use_by_others(&key.id);
     key.why == Why::Stray && last.is_some_and(|last| last > key.time)
 }
 

@@ -73,7 +73,9 @@ fn make_room(seen: &Seen, journal: &Journal, lost: Option<&str>, now: Timestamp)
     if let Some(id) = lost.filter(|id| journal.is_revoked(id) && seen.is(id, KeyStatus::Inactive)) {
         return Ok(Step::Delete(id.to_owned()));
     }
-    if let Some(key) = on_their_way().find(|key| seen.is(&key.id, KeyStatus::Inactive)) {
+    // A stray is a key of ours only after its quiet time, when it goes by itself: a person may have made it.
+    let quarantined = |key: &&super::Retiring| key.why != Why::Stray && seen.is(&key.id, KeyStatus::Inactive);
+    if let Some(key) = on_their_way().find(quarantined) {
         return Ok(Step::Delete(key.id.clone()));
     }
     let unwanted = on_their_way().filter(|key| key.why == Why::Replaced).map(|key| key.id.as_str());

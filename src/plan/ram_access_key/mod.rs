@@ -256,6 +256,12 @@ impl Seen {
         self.key(id).is_some_and(|key| key.status == status)
     }
 
+    /// The last use of a key but for a proof of ours, which STS answers.
+    fn use_by_others(&self, id: &str) -> Option<Timestamp> {
+        let used = self.uses.get(id)?;
+        used.time.filter(|_| !used.service.as_ref().is_some_and(|service| service.eq_ignore_ascii_case("sts")))
+    }
+
     fn sibling_has(&self, id: &str) -> bool {
         self.siblings.iter().any(|sibling| sibling.ids.iter().any(|known| known == id))
     }

@@ -27,7 +27,7 @@ pub(super) fn own_suspects<'a>(seen: &'a Seen, journal: &Journal) -> Vec<&'a Acc
 }
 
 fn used_after<'a>(seen: &Seen, key: &AccessKey, intents: impl Iterator<Item = &'a Intent>) -> bool {
-    let last = seen.uses.get(&key.id).and_then(|used| used.time);
+    let last = seen.use_by_others(&key.id);
     let end = window_end(intents.filter(|intent| in_window(intent, key)));
     last.zip(end).is_some_and(|(last, end)| last > end)
 }

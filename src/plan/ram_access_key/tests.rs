@@ -325,6 +325,12 @@ fn a_stray_makes_room_for_a_lost_pair() {
     seen.journal.retiring = vec![retiring("LTAIstray", Why::Stray, ago(Duration::from_secs(1)), None)];
     assert_eq!(step(&seen), Step::Disable("LTAIstray".to_owned()));
     keys(&mut seen)[1].status = KeyStatus::Inactive;
+    // A person may have made it, and RAM tells of a use hours later: it is not cut short.
+    used(&mut seen, ID, Some(now()));
+    assert_eq!(rest(&seen).reason, Reason::NoFreeSlot);
+    let quiet = ago(STRAY_QUIET + Duration::from_secs(1));
+    seen.journal.retiring = vec![retiring("LTAIstray", Why::Stray, quiet, Some(quiet))];
+    used(&mut seen, "LTAIstray", None);
     assert_eq!(step(&seen), Step::Delete("LTAIstray".to_owned()));
     keys(&mut seen).pop();
     assert_eq!(step(&seen), Step::Mint { replaces: Some(ID.to_owned()) });

@@ -68,6 +68,10 @@ pub struct Seen {
     pub claims: Vec<Claim>,
     /// Keys from the windows of the order's intents.
     pub strays: Vec<Retiring>,
+    /// When the order was given.
+    pub created: Option<Timestamp>,
+    /// Keys that this pass deleted itself.
+    pub deleted: BTreeSet<String>,
     /// Last uses read in this pass, by id.
     pub uses: BTreeMap<String, LastUsed>,
     /// Keys that were looked for in the recycle bin in this pass and are not in it any more.

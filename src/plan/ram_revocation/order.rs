@@ -33,7 +33,21 @@ pub(super) fn next(seen: &Seen, order: &Order, now: Timestamp) -> Result<Step, V
         return Ok(step);
     }
     windows(seen, &intents, now)?;
-    if user_goes { user(seen, order, now) } else { Ok(Step::Finish) }
+    if user_goes {
+        return user(seen, order, now);
+    }
+    certain(seen, order, now)?;
+    Ok(Step::Finish)
+}
+
+/// A list read this soon after the order was given may lack a key that was young then.
+fn certain(seen: &Seen, order: &Order, now: Timestamp) -> Result<(), Verdict> {
+    let sure = seen.created.and_then(|time| time.saturating_add(READ_LAG).ok());
+    let deleted = order.access_key_ids.iter().all(|id| seen.deleted.contains(id));
+    match sure.filter(|sure| now <= *sure && !deleted && !order.access_key_ids.is_empty()) {
+        Some(sure) => Err(reason(Reason::Deleting).again_at(sure, now)),
+        None => Ok(()),
+    }
 }
 
 /// What was made this shortly before may not show yet.

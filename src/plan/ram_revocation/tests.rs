@@ -65,6 +65,8 @@ fn seen(order: Option<Order>) -> Seen {
         live_user: false,
         claims: Vec::new(),
         strays: Vec::new(),
+        created: None,
+        deleted: BTreeSet::new(),
         uses: BTreeMap::new(),
         purged: BTreeSet::new(),
         publisher: None,
