@@ -84,6 +84,8 @@ async fn crash(scenario: Scenario, n: usize, moment: Moment) -> bool {
         let operator = world.operator().await;
         set_up(&world).await;
         operator.stop().await;
+        // What is young may be missing from a list, which makes everybody wait a minute: not here.
+        world.clock.advance(Duration::from_mins(2));
     }
     let director = Director::new(&world.ns, n, moment);
     world.ram.set_hook(Some(director.hook()));
