@@ -530,6 +530,48 @@ async fn what_a_ram_tenant_may_be() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_rotation_may_be() {
+    let both = "`rotation.overlap` and `rotation.quarantine` together must be shorter than `rotation.interval`";
+    let rotation = |rotation: Value| json!({ "rotation": rotation });
+    let cases = vec![
+        ok(rotation(json!({"interval": "30d"}))),
+        ok(rotation(json!({"interval": "4h", "overlap": "3h", "quarantine": "59m"}))),
+        no(rotation(json!({"interval": "4h", "overlap": "3h", "quarantine": "1h"})), both),
+        no(rotation(json!({"interval": "4d"})), both),
+        no(rotation(json!({"interval": "3h"})), "`rotation.interval` must be at least 4h"),
+        no(rotation(json!({"overlap": "2h"})), "`rotation.overlap` must be at least 3h"),
+        no(rotation(json!({"maxOverlap": "5h"})), "`rotation.maxOverlap` must not be shorter than `rotation.overlap`"),
+        no(rotation(json!({"interval": "-30d"})), "in body should match"),
+        no(json!({"allowedSources": {}}), "`allowedSources` must name at least one source"),
+        no(json!({"allowedSources": {"publicCidrs": ["here"]}}), "`publicCidrs` must hold IP addresses or CIDR ranges"),
+        ok(json!({"allowedSources": {"publicCidrs": ["203.0.113.7", "2001:db8::/32"]}})),
+        no(json!({"restartTargets": [{"kind": "Job", "name": "a"}]}), "Unsupported value"),
+        no(
+            json!({"restartTargets": [{"kind": "Deployment", "name": "a"}, {"kind": "Deployment", "name": "a"}]}),
+            "`restartTargets` must not name a workload twice",
+        ),
+        no(json!({"secret": {"data": {"..x": "a"}}}), "must not be '.' nor begin with '..'"),
+        no(json!({"secret": {"name": "a..b"}}), "in body should match"),
+        no(json!({"secret": {"labels": {"a..b/c": "x"}}}), "keys of `secret.labels` must be label keys of Kubernetes"),
+    ];
+    check("admission_rotation", "RamAccessKey", cases).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_id_fits_the_account_that_was_found() {
+    let world = World::new("admission_found").await;
+    let operator = world.operator().await;
+    world.available("RamAccount", &world.name).await;
+    let says = "`accountId` must be the account that the credentials belong to";
+    let cases = [(json!("1111111111111111"), Some(says)), (json!(world.ram.account_id()), None)];
+    for (id, says) in cases {
+        let answer = change(&world, "RamAccount", &world.name, "", &json!({"spec": {"accountId": id}})).await;
+        assert_eq!(complaint("an accountId", &answer, says), None);
+    }
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn endpoints_are_urls_of_hosts() {
     let mut cases = Vec::new();
     for field in ["ram", "ims", "sts", "metadata"] {
