@@ -9,29 +9,32 @@ use serde_json::Value;
 
 use super::drive::{Ctx, Kind, ObjectKey, note};
 use super::error::Error;
-use crate::api::{AccountRef, Order, RamAccount, RamRevocation, RamRevocationSpec};
+use crate::api::{AccountRef, FINALIZER, Order, RamAccount, RamRevocation, RamRevocationSpec};
 use crate::plan::Verdict;
 
-/// How a deletion stands.
+/// What an object does after a pass.
 pub enum Patience {
-    /// Try on; it is handed over in this time.
-    Left(Duration),
-    /// Hand it over now.
+    /// It tries on. A deletion that did not succeed is handed over in this time.
+    Left(Option<Duration>),
+    /// Its deletion is handed over now.
     Over,
 }
 
-/// Whether a deletion that did not succeed has been tried long enough.
-pub fn patience(ctx: &Ctx, key: &ObjectKey) -> Patience {
+/// Whether a pass left a deletion undone, and whether that has been tried long enough.
+pub fn patience<K: Kind>(ctx: &Ctx, key: &ObjectKey, object: &K, outcome: &Result<Verdict, Error>) -> Patience {
+    let held = object.finalizers().iter().any(|name| name == FINALIZER);
+    if object.meta().deletion_timestamp.is_none() || !held || !unfinished(outcome) {
+        return Patience::Left(None);
+    }
     let tried = ctx.echoes.deleting_for(key);
     match ctx.settings.hand_over_after.checked_sub(tried) {
-        Some(left) if !left.is_zero() => Patience::Left(left),
+        Some(left) if !left.is_zero() => Patience::Left(Some(left)),
         _ => Patience::Over,
     }
 }
 
 /// Whether an outcome of a pass says that the deletion is not done and that trying on at once is no use.
-#[must_use]
-pub fn unfinished(outcome: &Result<Verdict, Error>) -> bool {
+fn unfinished(outcome: &Result<Verdict, Error>) -> bool {
     !matches!(outcome, Err(Error::Gone | Error::Stopping | Error::NotLeader | Error::Conflict | Error::Unfinished))
 }
 

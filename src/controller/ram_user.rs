@@ -13,7 +13,7 @@ use kube::{Client, Resource, ResourceExt};
 use super::accounts::Account;
 use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, paused, set_finalizer};
 use super::error::Error;
-use super::hand_over::{Patience, leave, patience, unfinished};
+use super::hand_over::{Patience, leave, patience};
 use super::secret;
 use super::tenancy::{self, NamespaceView};
 use crate::api::{
@@ -253,12 +253,8 @@ impl<'a> UserPass<'a> {
 
     /// A deletion that does not succeed soon is handed over.
     async fn end(&mut self, outcome: Result<Verdict, Error>) -> (Result<Verdict, Error>, Option<Duration>) {
-        let finalizer = self.object.finalizers().iter().any(|name| name == FINALIZER);
-        if !self.deleting() || !finalizer || !unfinished(&outcome) {
-            return (outcome, None);
-        }
-        match patience(self.ctx, self.key) {
-            Patience::Left(left) => (outcome, Some(left)),
+        match patience(self.ctx, self.key, &self.object, &outcome) {
+            Patience::Left(left) => (outcome, left),
             Patience::Over => (self.hand_over(grace_ends(&self.seen())).await.and(Err(Error::Gone)), None),
         }
     }

@@ -19,7 +19,7 @@ use tokio::sync::OwnedMutexGuard;
 use super::accounts::Account;
 use super::drive::{Ctx, Kind, LONGEST_REQUEST, ObjectKey, Pass, Passed, drive, note, paused, set_finalizer};
 use super::error::Error;
-use super::hand_over::{Patience, account_of, leave, patience, unfinished};
+use super::hand_over::{Patience, account_of, leave, patience};
 use super::ram_revocation::purge;
 use super::secret;
 use super::status;
@@ -146,22 +146,13 @@ impl<'a> KeyPass<'a> {
 
     /// Looks and acts until the plan rests; a deletion that does not succeed soon is handed over.
     async fn run(&mut self) -> (Result<Verdict, Error>, Option<Duration>) {
-        let guard = self.lock().await;
-        let outcome = match &guard {
-            Ok(_) => drive(self.ctx, self).await,
-            Err(_) => Err(Error::Unsettled),
-        };
         // The lock is kept until the order is written.
-        let (_guard, outcome) = match guard {
-            Ok(guard) => (guard, outcome),
+        let (_guard, outcome) = match self.lock().await {
+            Ok(guard) => (guard, drive(self.ctx, self).await),
             Err(error) => (None, Err(error)),
         };
-        let finalizer = self.object.finalizers().iter().any(|name| name == FINALIZER);
-        if !self.deleting() || !finalizer || !unfinished(&outcome) {
-            return (outcome, None);
-        }
-        match patience(self.ctx, self.key) {
-            Patience::Left(left) => (outcome, Some(left)),
+        match patience(self.ctx, self.key, &self.object, &outcome) {
+            Patience::Left(left) => (outcome, left),
             Patience::Over => (self.hand_over().await, None),
         }
     }
