@@ -283,7 +283,7 @@ impl<'a> RevocationPass<'a> {
         };
         note(self.ctx, &self.object, type_, reason, message).await;
         if self.object.spec.order.is_some() && self.object.meta().deletion_timestamp.is_none() {
-            let api = Self::api(self.ctx);
+            let api = RamRevocation::api(self.ctx.kube.clone(), None);
             match api.delete(&self.key.name, &DeleteParams::default()).await {
                 Ok(_) => {}
                 Err(kube::Error::Api(status)) if status.is_not_found() => return Err(Error::Gone),
@@ -293,10 +293,6 @@ impl<'a> RevocationPass<'a> {
         }
         set_finalizer(self.ctx, self.key, &mut self.object, false).await?;
         if self.object.meta().deletion_timestamp.is_some() { Err(Error::Gone) } else { Ok(()) }
-    }
-
-    fn api(ctx: &Ctx) -> Api<RamRevocation> {
-        RamRevocation::api(ctx.kube.clone(), None)
     }
 }
 

@@ -88,13 +88,6 @@ impl Verdict {
     }
 }
 
-impl AccountView {
-    /// Refuses grants in an account that is being given up.
-    pub fn open(&self) -> Result<(), Verdict> {
-        if self.leaving { Err(Verdict::new(Reason::AccountLeaving)) } else { Ok(()) }
-    }
-}
-
 /// An account that can be used, as plain data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountView {
@@ -108,4 +101,11 @@ pub struct AccountView {
     pub default_domain: Option<String>,
     /// Its RamAccount is being deleted: what exists is kept up, nothing new is granted.
     pub leaving: bool,
+}
+
+impl AccountView {
+    /// Refuses grants in an account that is being given up.
+    pub fn open(&self) -> Result<(), Verdict> {
+        if self.leaving { Err(Verdict::new(Reason::AccountLeaving)) } else { Ok(()) }
+    }
 }

@@ -10,8 +10,8 @@ use secrecy::SecretString;
 use super::super::error::Error;
 use super::super::secret::{self, Content};
 use super::KeyPass;
-use crate::api::{KeyDeletionPolicy, annotation};
-use crate::plan::ram_access_key::{Intent, SecretSeen, settle};
+use crate::api::annotation;
+use crate::plan::ram_access_key::{Intent, SecretSeen, allowed, settle};
 use crate::plan::{Reason, Verdict};
 use crate::ram::KeyPair;
 
@@ -56,11 +56,7 @@ impl KeyPass<'_> {
             uid: &uid,
             output: &self.object.spec.secret,
             // What a deletion would do now decides whether garbage collection may take the Secret.
-            deletion_policy: if self.retain_denied {
-                KeyDeletionPolicy::Delete
-            } else {
-                self.object.spec.deletion_policy
-            },
+            deletion_policy: allowed(self.object.spec.deletion_policy, self.retain_denied),
             id,
             secret,
             account_id: &account.view.account_id,

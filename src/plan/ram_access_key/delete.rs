@@ -62,15 +62,11 @@ fn take_away(seen: &Seen, journal: &Journal, published: Option<&str>, now: Times
     if let Some(key) = ids().find(|id| seen.key(id).is_some() && !stays(id) && !in_quiet(journal, id, now)) {
         return Ok(Step::Delete(key.to_owned()));
     }
-    if let Some(id) = ids().find(|id| seen.key(id).is_none() && to_purge(seen, journal, id)) {
+    if let Some(id) = ids().find(|id| seen.key(id).is_none() && seen.to_purge(id, journal.is_revoked(id))) {
         return Ok(Step::Purge(id.to_owned()));
     }
     waits(seen, journal, now)?;
     Ok(let_go(seen, policy))
-}
-
-fn to_purge(seen: &Seen, journal: &Journal, id: &str) -> bool {
-    (journal.is_revoked(id) || seen.pace().purge) && !seen.purged.contains(id)
 }
 
 /// A stray is deleted only after its quiet time: nobody knows yet whether it is in use.
@@ -99,10 +95,15 @@ fn waits(seen: &Seen, journal: &Journal, now: Timestamp) -> Result<(), Verdict> 
     }
 }
 
-/// A tenant that denies it turns the policy into `Delete`. `Retain` needs a Secret that stays, else it only disables.
+/// A tenant that denies to leave keys behind turns the policy into `Delete`.
+#[must_use]
+pub fn allowed(policy: KeyDeletionPolicy, retain_denied: bool) -> KeyDeletionPolicy {
+    if retain_denied { KeyDeletionPolicy::Delete } else { policy }
+}
+
+/// What the deletion does. `Retain` needs a Secret that stays, else it only disables.
 pub(super) fn effective(seen: &Seen) -> KeyDeletionPolicy {
-    match seen.spec.deletion_policy {
-        _ if seen.retain_denied => KeyDeletionPolicy::Delete,
+    match allowed(seen.spec.deletion_policy, seen.retain_denied) {
         KeyDeletionPolicy::Retain if seen.namespace_terminating || !usable_secret(seen) => KeyDeletionPolicy::Disable,
         policy => policy,
     }

@@ -297,7 +297,7 @@ pub fn settle(seen: &Seen, now: Timestamp) -> Journal {
         // A list may lack what is young, unless we deleted it ourselves.
         let unsure = seen.listed.unwrap_or(now) <= after(key.time, READ_LAG) && !seen.deleted.contains(&key.id);
         let taken = key.why == Why::Stray && seen.sibling_has(&key.id);
-        (listed || unsure || retire::to_purge(seen, key)) && !was_used(seen, key) && !taken
+        (listed || unsure || seen.to_purge(&key.id, key.why == Why::Revoked)) && !was_used(seen, key) && !taken
     });
     for key in &mut journal.retiring {
         let active = seen.is(&key.id, KeyStatus::Active);

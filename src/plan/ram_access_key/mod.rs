@@ -29,7 +29,7 @@ use super::{AccountView, Next, Reason, Verdict};
 use crate::api::{KeyState, RamAccessKeySpec, RestartTarget};
 use crate::ram::{AccessKey, KeySources, KeyStatus, LastUsed, Proof};
 
-pub use delete::released;
+pub use delete::{allowed, released};
 pub use journal::{Intent, Journal, LastUse, Retiring, settle};
 pub use notes::notes;
 pub use order::order;
@@ -260,6 +260,11 @@ impl Seen {
     fn use_by_others(&self, id: &str) -> Option<Timestamp> {
         let used = self.uses.get(id)?;
         used.time.filter(|_| !used.service.as_ref().is_some_and(|service| service.eq_ignore_ascii_case("sts")))
+    }
+
+    /// Whether a key that is deleted has still to go from the recycle bin. A revoked one always has.
+    fn to_purge(&self, id: &str, revoked: bool) -> bool {
+        (revoked || self.pace().purge) && !self.purged.contains(id)
     }
 
     fn sibling_has(&self, id: &str) -> bool {

@@ -14,8 +14,8 @@ pub(super) fn next(seen: &Seen, journal: &Journal, now: Timestamp) -> Option<Ste
 
 /// Strays and revoked keys go whatever becomes of the published pair: nobody may use them.
 pub(super) fn unwanted(seen: &Seen, journal: &Journal, now: Timestamp) -> Option<Step> {
-    let unwanted = journal.retiring.iter().filter(|key| key.why != Why::Replaced);
-    unwanted.into_iter().find_map(|key| step(seen, journal, key, now))
+    let mut unwanted = journal.retiring.iter().filter(|key| key.why != Why::Replaced);
+    unwanted.find_map(|key| step(seen, journal, key, now))
 }
 
 /// A revoked key is disabled before anything else is done, published or not.
@@ -26,7 +26,7 @@ pub(super) fn revoked(seen: &Seen, journal: &Journal) -> Option<Step> {
 
 fn step(seen: &Seen, journal: &Journal, key: &Retiring, now: Timestamp) -> Option<Step> {
     if seen.key(&key.id).is_none() {
-        return to_purge(seen, key).then(|| Step::Purge(key.id.clone()));
+        return seen.to_purge(&key.id, key.why == Why::Revoked).then(|| Step::Purge(key.id.clone()));
     }
     let pace = seen.pace();
     let active = seen.is(&key.id, KeyStatus::Active);
@@ -59,11 +59,6 @@ fn step(seen: &Seen, journal: &Journal, key: &Retiring, now: Timestamp) -> Optio
         }
         _ => None,
     }
-}
-
-/// Whether a key that is deleted has still to go from the recycle bin. A revoked one always has.
-pub(super) fn to_purge(seen: &Seen, key: &Retiring) -> bool {
-    (key.why == Why::Revoked || seen.pace().purge) && !seen.purged.contains(&key.id)
 }
 
 fn quarantine(why: Why, pace: &Pace) -> std::time::Duration {
