@@ -30,7 +30,7 @@ use crate::lease::Lease;
 use crate::metrics::Metrics;
 use crate::plan::reason::Readiness;
 use crate::plan::timing::LATER;
-use crate::plan::{Next, Reason, Verdict};
+use crate::plan::{Extra, Next, Reason, Verdict};
 use crate::ram::Class;
 
 /// Steps of one pass; after that the object waits its turn again.
@@ -132,7 +132,7 @@ pub struct Passed<K: Kind> {
     /// The status with everything but conditions and requests.
     pub facts: K::Status,
     /// Conditions beside those that every kind has: type, reason, message.
-    pub extra: Vec<(&'static str, &'static str, String)>,
+    pub extra: Vec<Extra>,
     /// The plan's verdict, or what ended the pass early.
     pub outcome: Result<Verdict, Error>,
     /// When to look again at rest.
@@ -334,7 +334,7 @@ fn compose<K: Kind>(
     ctx: &Ctx,
     object: &K,
     mut facts: K::Status,
-    extra: &[(&'static str, &'static str, String)],
+    extra: &[Extra],
     verdict: Option<&Verdict>,
     complete: bool,
 ) -> K::Status {

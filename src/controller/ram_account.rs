@@ -19,7 +19,7 @@ use crate::api::{
 use crate::digest;
 use crate::plan::marker::default_owner_id;
 use crate::plan::ram_account::{Answered, endpoint_is_public, judge, looks_like_key_id};
-use crate::plan::{AccountView, Reason, Verdict};
+use crate::plan::{AccountView, Extra, Reason, Verdict};
 use crate::ram::{self, Budget, Class, Credential, Endpoints, Source};
 
 impl Kind for RamAccount {
@@ -71,7 +71,7 @@ fn publish(ctx: &Ctx, name: &str, outcome: &Result<(Arc<Account>, Verdict), Erro
     }
 }
 
-fn quota_low(facts: &RamAccountStatus) -> Vec<(&'static str, &'static str, String)> {
+fn quota_low(facts: &RamAccountStatus) -> Vec<Extra> {
     let users = facts.usage.as_ref().map(|usage| &usage.users);
     match users.filter(|users| users.quota > 0 && users.used >= users.quota - users.quota / 10) {
         Some(_) => vec![(

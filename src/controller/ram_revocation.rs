@@ -171,7 +171,7 @@ impl<'a> RevocationPass<'a> {
                 self.live_user =
                     user.is_some_and(|u| u.meta().deletion_timestamp.is_none() && u.uid().as_deref() != Some(&uid));
                 self.ctx.interests.note(ObjectKey::new(RamUser::KIND, Some(&namespace), &name), self.key);
-                let found = holders_of(self.ctx, &namespace, &name, &order.user.user_name).await?;
+                let found = holders_of(self.ctx, &namespace, &name, &order.user.user_name, None).await?;
                 let others = found.into_iter().filter(|found| found.uid.as_deref() != Some(&uid));
                 self.claims = others.map(|found| self.claim(&namespace, found)).collect();
             }

@@ -9,7 +9,7 @@ use super::drive::{Ctx, Kind, ObjectKey, Passed};
 use super::error::Error;
 use super::tenancy;
 use crate::api::{RamAccessKey, RamTenant, RamTenantStatus, RamUser, TenantUse};
-use crate::plan::{Reason, Verdict};
+use crate::plan::{Extra, Reason, Verdict};
 
 /// Counts are refreshed this often; they decide nothing.
 const LOOK: Duration = Duration::from_mins(1);
@@ -39,7 +39,7 @@ async fn cover(
     ctx: &Ctx,
     object: &RamTenant,
     facts: &mut RamTenantStatus,
-    extra: &mut Vec<(&'static str, &'static str, String)>,
+    extra: &mut Vec<Extra>,
 ) -> Result<Verdict, Error> {
     let spec = &object.spec;
     let namespaces = tenancy::namespaces(ctx, spec).await?;

@@ -235,7 +235,7 @@ impl<'a> UserPass<'a> {
         if !self.deleting() && self.ram.as_ref().is_none_or(|ram| ram.keys.is_empty()) {
             return Ok(());
         }
-        let found = holders_of(self.ctx, &self.key.namespace, &self.key.name, &self.user_name()).await?;
+        let found = holders_of(self.ctx, &self.key.namespace, &self.key.name, &self.user_name(), None).await?;
         self.key_objects = found.into_iter().map(|found| self.key_object(found)).collect();
         Ok(())
     }
@@ -261,7 +261,7 @@ impl<'a> UserPass<'a> {
 
     /// Leaves what is left in RAM to a RamRevocation, and goes. A user that is to stay keeps its marker then.
     async fn hand_over(&mut self, not_before: Option<Timestamp>) -> Result<(), Error> {
-        let found = holders_of(self.ctx, &self.key.namespace, &self.key.name, &self.user_name()).await?;
+        let found = holders_of(self.ctx, &self.key.namespace, &self.key.name, &self.user_name(), None).await?;
         let objects: Vec<KeyObject> = found.into_iter().map(|found| self.key_object(found)).collect();
         let (name, uid) = (self.user_name(), self.object.uid().unwrap_or_default());
         if !retains(&self.seen()) {
@@ -423,12 +423,20 @@ pub struct KeyFound {
 
 /// Who has keys of a user. A spec that this version cannot read is no reason to overlook what the status remembers;
 /// a status that it cannot read is one to stop. Secrets are looked at too: a key may be published and not yet noted.
-pub async fn holders_of(ctx: &Ctx, namespace: &str, user: &str, user_name: &str) -> Result<Vec<KeyFound>, Error> {
+///
+/// `but` is the RamAccessKey that asks: it knows its own.
+pub async fn holders_of(
+    ctx: &Ctx,
+    namespace: &str,
+    user: &str,
+    user_name: &str,
+    but: Option<&str>,
+) -> Result<Vec<KeyFound>, Error> {
     let kind = ApiResource::erase::<RamAccessKey>(&());
     let api: Api<DynamicObject> = Api::namespaced_with(ctx.kube.clone(), namespace, &kind);
     let list = api.list(&ListParams::default().fields(&format!("spec.userRef.name={user}"))).await?;
     let mut all = Vec::new();
-    for object in list {
+    for object in list.into_iter().filter(|object| but != Some(object.name_any().as_str())) {
         let status = object.data.get("status").cloned().map(serde_json::from_value::<RamAccessKeyStatus>);
         let status = status.transpose().map_err(kube::Error::SerdeError)?;
         let name = object.name_any();

@@ -88,6 +88,9 @@ impl Verdict {
     }
 }
 
+/// Type, reason and message of a condition beside `Ready` that is true.
+pub type Extra = (&'static str, &'static str, String);
+
 /// An account that can be used, as plain data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountView {

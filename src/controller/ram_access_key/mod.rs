@@ -32,7 +32,7 @@ use crate::plan::ram_access_key::{
     Asked, InRam, Journal, Retiring, Seen, Sibling, Step, UserSeen, Workload, in_window, next, noted_sources, notes,
     order, released, settle, wanted_sources, window_end,
 };
-use crate::plan::{Next, Reason, Verdict};
+use crate::plan::{Extra, Next, Reason, Verdict};
 use crate::ram::{self, Class, KeyPair, KeySources, KeyStatus, Lane, LastUsed, Proof};
 
 impl Kind for RamAccessKey {
@@ -64,10 +64,9 @@ impl Kind for RamAccessKey {
     async fn pass(ctx: &Ctx, key: &ObjectKey, object: Self) -> Passed<Self> {
         let mut pass = KeyPass::new(ctx, key, object);
         let (outcome, at_most) = pass.run().await;
-        let facts = pass.facts();
+        let (facts, extra) = pass.tell();
         ctx.metrics.key_age(key, facts.create_time.as_deref());
         let look = pass.account.as_ref().map_or(Duration::from_hours(1), |account| account.look_interval);
-        let extra = pass.notes();
         Passed { extra, look, at_most, ..Passed::new(pass.object, facts, outcome) }
     }
 }
@@ -184,14 +183,6 @@ impl<'a> KeyPass<'a> {
         Err(Error::Gone)
     }
 
-    fn notes(&self) -> Vec<(&'static str, &'static str, String)> {
-        if !self.looked {
-            return Vec::new();
-        }
-        let (seen, now) = (self.seen(), self.now());
-        notes(&seen, &settle(&seen, now), now)
-    }
-
     fn asked(&self) -> Asked {
         let value = |key: &str| {
             self.object.annotations().get(key).filter(|v| (1..=LONGEST_REQUEST).contains(&v.len())).cloned()
@@ -287,9 +278,18 @@ impl<'a> KeyPass<'a> {
         }
     }
 
-    fn facts(&self) -> RamAccessKeyStatus {
+    /// The status without conditions, and the conditions beside `Ready`.
+    fn tell(&self) -> (RamAccessKeyStatus, Vec<Extra>) {
+        if !self.looked {
+            return (self.facts(&self.journal), Vec::new());
+        }
+        let (seen, now) = (self.seen(), self.now());
+        let journal = settle(&seen, now);
+        (self.facts(&journal), notes(&seen, &journal, now))
+    }
+
+    fn facts(&self, journal: &Journal) -> RamAccessKeyStatus {
         let mut status = self.object.status.clone().unwrap_or_default();
-        let journal = if self.looked { settle(&self.seen(), self.now()) } else { self.journal.clone() };
         journal.write(&mut status);
         if journal.access_key_id.is_some() {
             if let Some(name) = &self.user_name {

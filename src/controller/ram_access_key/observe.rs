@@ -6,6 +6,7 @@ use kube::ResourceExt;
 use super::super::drive::{Kind, ObjectKey};
 use super::super::error::Error;
 use super::super::ram_user::{KeyFound, by_id, holders_of, user_name};
+use super::super::secret;
 use super::super::tenancy;
 use super::KeyPass;
 use crate::api::{KeyDeletionPolicy, RamUser};
@@ -35,7 +36,7 @@ impl KeyPass<'_> {
         if self.object.spec.allowed_sources.is_none() || self.deleting() || self.client.is_none() {
             return Ok(());
         }
-        let SecretSeen::Ours(secret) = self.seen().secret else { return Ok(()) };
+        let SecretSeen::Ours(secret) = secret::read(self.stored.as_ref(), &self.key.name, None) else { return Ok(()) };
         let Some(id) = secret.id.filter(|id| self.sources_of.as_ref() != Some(id)) else { return Ok(()) };
         let there = self.ram.as_ref().is_some_and(|ram| ram.keys.iter().any(|key| key.id == id));
         if there {
@@ -113,8 +114,7 @@ impl KeyPass<'_> {
     async fn read_siblings(&self) -> Result<Vec<Sibling>, Error> {
         let user = &self.object.spec.user_ref.name;
         let user_name = self.user_name.as_deref().unwrap_or_default();
-        let found = holders_of(self.ctx, &self.key.namespace, user, user_name).await?;
-        let others = found.into_iter().filter(|found| found.order || found.name != self.key.name);
+        let others = holders_of(self.ctx, &self.key.namespace, user, user_name, Some(&self.key.name)).await?;
         let sibling = |found: KeyFound| Sibling {
             name: found.name,
             order: found.order,
@@ -122,7 +122,7 @@ impl KeyPass<'_> {
             intents: found.journal.intents,
             interval: found.interval,
         };
-        Ok(others.map(sibling).collect())
+        Ok(others.into_iter().map(sibling).collect())
     }
 
     /// Nothing is asked in another account than the key was made in, nor before there is a user.

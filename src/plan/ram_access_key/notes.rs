@@ -6,11 +6,12 @@ use super::requests::{id_in, is_ours};
 use super::rotate::{self, Rotation};
 use super::{Journal, LastUse, Retiring, Seen, after, restart};
 use crate::api::Why;
+use crate::plan::Extra;
 use crate::ram::KeyStatus;
 
-/// Type, reason and message of each.
+/// All that hold.
 #[must_use]
-pub fn notes(seen: &Seen, journal: &Journal, now: Timestamp) -> Vec<(&'static str, &'static str, String)> {
+pub fn notes(seen: &Seen, journal: &Journal, now: Timestamp) -> Vec<Extra> {
     if seen.deleting {
         return Vec::new();
     }
