@@ -226,7 +226,7 @@ impl<'a> RevocationPass<'a> {
                 }
             }
             _ => match known {
-                Some(id) if by_id(&client, &id).await?.is_some() => Owner::NotOurs,
+                Some(id) if by_id(&client, &id, &name).await?.is_some() => Owner::NotOurs,
                 _ => Owner::Gone,
             },
         };

@@ -223,7 +223,7 @@ impl<'a> UserPass<'a> {
         }
         let known = self.memory.user_id.as_deref();
         if let Some(id) = known.filter(|id| seen.user.as_ref().is_none_or(|user| user.user_id != *id)) {
-            seen.renamed_to = by_id(&client, id).await?;
+            seen.renamed_to = by_id(&client, id, &name).await?;
         }
         self.witnessed |= seen.user.is_some();
         self.ram = Some(seen);
@@ -503,16 +503,17 @@ pub async fn note_disarmed(ctx: &Ctx, namespace: &str, name: &str, keys: &[ram::
     Ok(())
 }
 
-/// Where the user with `id` is now. Gone is gone only when IMS, or the whole list, agrees.
-pub async fn by_id(client: &ram::Client, id: &str) -> Result<Option<String>, Error> {
-    match client.user_by_id(id).await {
-        Ok(found) => Ok(found.map(|user| user.user_name().to_owned())),
+/// Where the user with `id` is now that a look at `name` did not show it. Gone is gone only when IMS, or the whole list,
+/// agrees; a user that has that very name was not shown yet by the first look.
+pub async fn by_id(client: &ram::Client, id: &str, name: &str) -> Result<Option<String>, Error> {
+    let found = match client.user_by_id(id).await {
+        Ok(found) => found.map(|user| user.user_name().to_owned()),
         Err(error) if matches!(error.class(), Class::Denied | Class::Invalid | Class::Transient) => {
-            let there = client.user_exists_by_listing(id).await?;
-            Ok(there.then(|| format!("(UserId {id})")))
+            client.user_name_by_listing(id).await?
         }
-        Err(error) => Err(error.into()),
-    }
+        Err(error) => return Err(error.into()),
+    };
+    if found.as_deref() == Some(name) { Err(Error::Unsettled) } else { Ok(found) }
 }
 
 /// Whether a policy document only denies.

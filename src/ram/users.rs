@@ -64,9 +64,9 @@ impl Client {
         present(answer, NO_USER).map(drop)
     }
 
-    /// Whether the list of all users has that id (RAM ListUsers, page by page). Needs no IMS. A list whose pages come
-    /// to no end is an error, never a "no".
-    pub async fn user_exists_by_listing(&self, user_id: &str) -> Result<bool, Error> {
+    /// The name of the user with that id in the list of all users (RAM ListUsers, page by page). Needs no IMS. A list
+    /// whose pages come to no end is an error, never a "no".
+    pub async fn user_name_by_listing(&self, user_id: &str) -> Result<Option<String>, Error> {
         let action = "ListUsers";
         let mut seen = HashSet::new();
         let mut marker: Option<String> = None;
@@ -74,11 +74,11 @@ impl Client {
             let mut params = vec![("MaxItems", "100")];
             params.extend(marker.as_deref().map(|marker| ("Marker", marker)));
             let page = self.call::<wire::UserPage>(Api::Ram, action, &params).await?;
-            if page.user_ids.iter().any(|id| id == user_id) {
-                return Ok(true);
+            if let Some((_, name)) = page.users.into_iter().find(|(id, _)| id == user_id) {
+                return Ok(Some(name));
             }
             let Some(next) = page.next else {
-                return Ok(false);
+                return Ok(None);
             };
             if !seen.insert(next.clone()) {
                 return Err(Error::unreadable(action, 200));

@@ -2,7 +2,6 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
@@ -17,12 +16,13 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::faults::Gate;
+use crate::freeze::hold_first;
 use crate::rotation::{
     assert_says, assert_true, days, hours, looked, made, made_for, no_writes, sorted_writes, stored, time,
     usual_tenant, works,
 };
 use crate::support::operator::{NAMESPACE, Running};
-use crate::support::ram::{Fault, FaultKind, Hook, Outcome, Phase};
+use crate::support::ram::{Fault, FaultKind, Hook, Phase};
 use crate::world::{World, condition, eventually};
 
 /// A deletion that does not succeed is handed over after two seconds.
@@ -756,21 +756,7 @@ async fn a_process_that_dies_between_order_and_finalizer_leaves_one_order() {
 
 /// Holds the first call of an action for good; the semaphore tells that it came.
 fn hold(action: &'static str, at: Phase) -> (Hook, Arc<Semaphore>) {
-    let came = Arc::new(Semaphore::new(0));
-    let first = Arc::new(AtomicBool::new(true));
-    let hook: Hook = {
-        let came = Arc::clone(&came);
-        Arc::new(move |call, phase| {
-            let (came, first) = (Arc::clone(&came), Arc::clone(&first));
-            Box::pin(async move {
-                if call.action == action && phase == at && first.swap(false, Ordering::SeqCst) {
-                    came.add_permits(1);
-                    std::future::pending::<()>().await;
-                }
-                Outcome::Go
-            })
-        })
-    };
+    let (hook, came, _) = hold_first(move |call| call.action == action, at);
     (hook, came)
 }
 

@@ -9,22 +9,29 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use crate::faults::Gate;
-use crate::support::ram::{Hook, Outcome, Phase};
+use crate::support::ram::{CallInfo, Hook, Outcome, Phase};
 use crate::world::{World, eventually};
 
 /// Holds the first CreateAccessKey before or after its effect until it is let go.
 fn hold_first_mint(phase_held: Phase) -> (Hook, Arc<Semaphore>, Arc<Semaphore>) {
+    hold_first(|call| call.action == "CreateAccessKey", phase_held)
+}
+
+/// Holds the first call that is wanted, before or after its effect: the first semaphore tells that it came, the second lets it go.
+pub fn hold_first(
+    wanted: impl Fn(&CallInfo) -> bool + Send + Sync + 'static,
+    phase_held: Phase,
+) -> (Hook, Arc<Semaphore>, Arc<Semaphore>) {
+    let wanted = Arc::new(wanted);
     let (came, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let first = Arc::new(std::sync::atomic::AtomicBool::new(true));
     let hook: Hook = {
         let (came, go) = (Arc::clone(&came), Arc::clone(&go));
         Arc::new(move |call, phase| {
             let (came, go, first) = (Arc::clone(&came), Arc::clone(&go), Arc::clone(&first));
+            let wanted = Arc::clone(&wanted);
             Box::pin(async move {
-                if call.action == "CreateAccessKey"
-                    && phase == phase_held
-                    && first.swap(false, std::sync::atomic::Ordering::SeqCst)
-                {
+                if wanted(&call) && phase == phase_held && first.swap(false, std::sync::atomic::Ordering::SeqCst) {
                     came.add_permits(1);
                     go.acquire().await.expect("open").forget();
                 }

@@ -8,7 +8,8 @@ use kube::api::{Patch, PatchParams};
 use ram_operator::api::annotation;
 use serde_json::{Value, json};
 
-use crate::support::ram::{EmuClock, Fault, FaultKind, Options};
+use crate::freeze::hold_first;
+use crate::support::ram::{CallInfo, EmuClock, Fault, FaultKind, Options, Phase, Product};
 use crate::world::{World, condition, eventually};
 
 const POLICY: &str = "System/AliyunOTSReadOnlyAccess";
@@ -394,6 +395,33 @@ async fn reads_that_lag_behind_lead_to_one_of_each() {
         assert_eq!(writes.get(&name), Some(&made(&name)));
         assert_eq!(world.keys_in_ram(&name), BTreeMap::from([(world.pair(key).await.0, true)]));
     }
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}
+
+/// A look by name that shows nothing yet and a look by id that shows the user a moment later are no sign of another owner.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_that_shows_between_two_looks_is_still_ours() {
+    let world = World::new("between").await;
+    let operator = world.operator().await;
+    world.available("RamAccount", &world.name).await;
+    world.ram.set_read_lag(Duration::from_mins(10));
+    let by_id = |call: &CallInfo| call.product == Some(Product::Ims) && call.action == "GetUser";
+    let (hook, came, go) = hold_first(by_id, Phase::Before);
+    world.ram.set_hook(Some(hook));
+    world.user("reader", json!({})).await;
+    world.key("ingest", "reader", json!({})).await;
+    let held = tokio::time::timeout(Duration::from_secs(30), came.acquire()).await;
+    held.expect("a look by id").expect("open").forget();
+    world.ram.set_read_lag(Duration::ZERO);
+    go.add_permits(1);
+    world.available("RamUser", "reader").await;
+    world.available("RamAccessKey", "ingest").await;
+    for object in ["reader", "ingest"] {
+        let events = world.events(object).await;
+        assert!(events.iter().all(|reason| ["Available", "Published"].contains(&&**reason)), "{object}: {events:?}");
+    }
+    assert_eq!(world.writes(), made(&world.ram_name("reader")));
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }

@@ -157,7 +157,7 @@ impl KeyPass<'_> {
         let ownership = match user {
             Some(user) if user.user_id == known => self.judge(&user.comments),
             // Gone is gone only when a look by id agrees.
-            _ => match by_id(&client, &known).await? {
+            _ => match by_id(&client, &known, &name).await? {
                 Some(_) => Ownership::NotOurs,
                 None => Ownership::Gone,
             },

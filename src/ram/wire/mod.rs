@@ -357,9 +357,9 @@ pub(super) struct UserPage {
     marker: Text,
 }
 
-/// The UserIds of a page, and whether there is another one and where.
+/// The UserIds and names of a page, and whether there is another one and where.
 pub(super) struct Page {
-    pub user_ids: Vec<String>,
+    pub users: Vec<(String, String)>,
     pub next: Option<String>,
 }
 
@@ -367,9 +367,10 @@ impl Reply for UserPage {
     type Meaning = Page;
 
     fn meaning(self) -> Option<Page> {
-        let user_ids = self.users.0.into_iter().map(|row| row.user_id.filled()).collect::<Option<_>>()?;
+        let user = |row: UserRow| Some((row.user_id.filled()?, row.user_name.filled()?));
+        let users = self.users.0.into_iter().map(user).collect::<Option<_>>()?;
         let next = if self.is_truncated.is_true() { Some(self.marker.filled()?) } else { None };
-        Some(Page { user_ids, next })
+        Some(Page { users, next })
     }
 }
 
@@ -580,11 +581,13 @@ mod tests {
     #[test]
     fn pages_need_a_marker_while_truncated() {
         let page = |body: &str| read::<UserPage>("ListUsers", body.as_bytes());
-        let last = page(r#"{"Users":{"User":[{"UserId":"1"}]},"IsTruncated":false,"Marker":"m"}"#).unwrap();
-        assert_eq!((last.user_ids, last.next), (vec!["1".to_owned()], None));
+        let last =
+            page(r#"{"Users":{"User":[{"UserId":"1","UserName":"svc"}]},"IsTruncated":false,"Marker":"m"}"#).unwrap();
+        assert_eq!((last.users, last.next), (vec![("1".to_owned(), "svc".to_owned())], None));
         assert_eq!(page(r#"{"IsTruncated":"true","Marker":7}"#).unwrap().next.as_deref(), Some("7"));
         assert!(page(r#"{"IsTruncated":true}"#).is_err());
         assert!(page(r#"{"Users":{"User":[{"UserName":"svc"}]}}"#).is_err());
+        assert!(page(r#"{"Users":{"User":[{"UserId":"1"}]}}"#).is_err());
     }
 
     #[test]
