@@ -25,7 +25,7 @@ struct Size {
 
 fn size() -> Size {
     match std::env::var("PROOF").as_deref() {
-        Ok("long") => Size { users: 1000, kills: 60, patience: Duration::from_mins(15) },
+        Ok("long") => Size { users: 2000, kills: 60, patience: Duration::from_mins(20) },
         _ => Size { users: 40, kills: 10, patience: Duration::from_mins(3) },
     }
 }

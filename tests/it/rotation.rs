@@ -742,6 +742,29 @@ async fn a_paused_key_is_not_rotated_but_retired() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_restore_waits_while_the_key_is_paused() {
+    let world = World::new("restore_paused").await;
+    let operator = world.operator().await;
+    let (first, second) = rotated(&world, json!({})).await;
+    world.clock.advance(hours(25));
+    looked(&world, "ingest").await;
+    assert_eq!(world.writes(), ["UpdateAccessKey #1 Inactive"]);
+    ask(&world, "paused", "true").await;
+    ask(&world, "restore", &first).await;
+    let object = looked(&world, "ingest").await;
+    assert_true(&object, "RestoreRefused", "Paused", &["ram-operator.dev/paused"]);
+    assert_well(&object);
+    no_writes(&world);
+    take_off(&world, "paused").await;
+    let object = done(&world, "restore", &first).await;
+    assert_eq!(world.writes(), ["UpdateAccessKey #1 Active"]);
+    assert_without(&object, "RestoreRefused");
+    assert_eq!(works(&world).await, second);
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_without_a_tenant_is_not_rotated_but_retired() {
     let world = World::new("rotate_tenant").await;
     let operator = world.operator().await;

@@ -133,7 +133,7 @@ fn state(seen: &Seen, journal: &Journal, id: &str, now: Timestamp) -> Stage {
     match journal.state {
         Some(KeyState::Inactive) if seen.paused => Err(reason(Reason::Paused)),
         Some(KeyState::Inactive) => Ok(Some(rearm(seen, journal, id))),
-        _ if disabled && journal.requests.restore.open() == Some(id) => Ok(Some(Step::Enable(id.to_owned()))),
+        _ if disabled && seen.to_restore(journal, id) => Ok(Some(Step::Enable(id.to_owned()))),
         // Somebody asked for another pair: that is the way out.
         _ if disabled && journal.requests.rotate.open() == Some(id) => match rotate::next(seen, journal, id, now) {
             Rotation::Begin(step) => Ok(Some(step)),

@@ -12,10 +12,7 @@ pub(super) fn next(seen: &Seen, journal: &Journal, now: Timestamp) -> Result<Ste
     if seen.spec.state == KeyState::Inactive {
         return no_key_while_inactive(seen, journal);
     }
-    if seen.paused {
-        return Err(reason(Reason::Paused));
-    }
-    seen.grant.clone()?;
+    seen.granted()?;
     let lost = journal.access_key_id.clone().filter(|id| seen.key(id).is_some());
     if journal.access_key_id.is_none() {
         seen.account.as_ref().map_err(Clone::clone)?.open()?;

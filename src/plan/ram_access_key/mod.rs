@@ -256,6 +256,16 @@ impl Seen {
         self.key(id).is_some_and(|key| key.status == status)
     }
 
+    /// Whether anything may be granted to this key, or why not.
+    fn granted(&self) -> Result<(), Verdict> {
+        if self.paused { Err(reason(Reason::Paused)) } else { self.grant.clone() }
+    }
+
+    /// Whether a disabled key is to be enabled because somebody asked for it.
+    fn to_restore(&self, journal: &Journal, id: &str) -> bool {
+        journal.requests.restore.open() == Some(id) && self.granted().is_ok()
+    }
+
     /// The last use of a key but for a proof of ours, which STS answers.
     fn use_by_others(&self, id: &str) -> Option<Timestamp> {
         let used = self.uses.get(id)?;

@@ -80,12 +80,7 @@ fn refused_revocation(seen: &Seen, journal: &Journal) -> Option<String> {
 
 fn refused_restore(seen: &Seen, journal: &Journal) -> Option<(&'static str, String)> {
     if journal.requests.restore.open().is_some() {
-        let paused = (seen.paused, "Paused", "The object is paused. Remove the annotation ram-operator.dev/paused.");
-        return match (&seen.grant, paused) {
-            (_, (true, reason, message)) => Some((reason, message.to_owned())),
-            (Err(refused), _) => Some((refused.reason.name(), refused.message())),
-            (Ok(()), _) => None,
-        };
+        return seen.granted().err().map(|refused| (refused.reason.name(), refused.message()));
     }
     let value =
         seen.asked.restore.as_ref().filter(|value| journal.requests.restore.accepted.as_ref() != Some(*value))?;

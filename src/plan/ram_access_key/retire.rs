@@ -33,9 +33,7 @@ fn step(seen: &Seen, journal: &Journal, key: &Retiring, now: Timestamp) -> Optio
     match (key.why, active) {
         (Why::Stray | Why::Revoked, true) => Some(Step::Disable(key.id.clone())),
         (Why::Revoked, false) => Some(Step::Delete(key.id.clone())),
-        (Why::Replaced, false) if journal.requests.restore.open() == Some(&key.id) => {
-            Some(Step::Enable(key.id.clone()))
-        }
+        (Why::Replaced, false) if seen.to_restore(journal, &key.id) => Some(Step::Enable(key.id.clone())),
         (Why::Replaced, true) if now > after(key.time, pace.overlap) => match seen.uses.get(&key.id) {
             None => Some(Step::LookAtUse(key.id.clone())),
             // Nobody used it recently, as far as RAM knows by now.

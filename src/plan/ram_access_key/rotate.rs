@@ -41,13 +41,7 @@ pub(super) fn next(seen: &Seen, journal: &Journal, id: &str, now: Timestamp) -> 
     if !asked && due(seen, journal).is_none_or(|due| now < due) {
         return Rotation::NotDue;
     }
-    if seen.paused {
-        return Rotation::Blocked(
-            "Paused",
-            "The object is paused. Remove the annotation ram-operator.dev/paused.".to_owned(),
-        );
-    }
-    if let Err(refused) = &seen.grant {
+    if let Err(refused) = seen.granted() {
         return Rotation::Blocked(refused.reason.name(), refused.message());
     }
     if !journal.intents.is_empty() {

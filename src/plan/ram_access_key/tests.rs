@@ -645,6 +645,30 @@ fn a_key_in_quarantine_can_be_restored_beside_the_new_one() {
 }
 
 #[test]
+fn nothing_is_restored_while_paused_or_without_a_grant() {
+    let mut quarantined = seen();
+    keys(&mut quarantined).push(key("LTAIold", KeyStatus::Inactive, ago(OVERLAP * 9)));
+    quarantined.journal.retiring = vec![retiring("LTAIold", Why::Replaced, ago(OVERLAP * 2), Some(ago(OVERLAP)))];
+    quarantined.asked.restore = Some("LTAIold".to_owned());
+    let mut published = seen();
+    keys(&mut published)[0].status = KeyStatus::Inactive;
+    published.asked.restore = Some(ID.to_owned());
+    for (mut seen, id) in [(quarantined, "LTAIold"), (published, ID)] {
+        seen.journal = settle(&seen, now());
+        assert_eq!(step(&seen), Step::Enable(id.to_owned()));
+        let refusals: [(bool, Result<(), Verdict>); 2] = [(true, Ok(())), (false, Err(reason(Reason::NotATenant)))];
+        for ((paused, grant), name) in refusals.into_iter().zip(["Paused", "NotATenant"]) {
+            (seen.paused, seen.grant) = (paused, grant);
+            assert_ne!(next(&seen, now()), Next::Do(Step::Enable(id.to_owned())), "{name}");
+            let journal = settle(&seen, now());
+            let refused = notes(&seen, &journal, now()).into_iter().find(|note| note.0 == "RestoreRefused");
+            assert_eq!(refused.map(|note| note.1), Some(name));
+            assert_eq!(journal.requests.restore.open(), Some(id), "it waits");
+        }
+    }
+}
+
+#[test]
 fn an_old_key_that_is_used_stays_until_the_longest_overlap() {
     let mut seen = seen();
     keys(&mut seen).push(key("LTAIold", KeyStatus::Active, ago(OVERLAP * 9)));
