@@ -66,7 +66,8 @@ pub mod annotation {
     pub const PUBLISHED_TIME: &str = "ram-operator.dev/published-time";
     /// On a Secret: the intent whose mint made the pair.
     pub const INTENT: &str = "ram-operator.dev/intent";
-    /// On a Secret: ids and times of the keys that the published one replaced, `id@time` joined by commas.
+    /// On a Secret: the keys on their way out when the pair was published, `id@time` joined by commas; `@Stray` or `@Revoked` follows where
+    /// the key was not replaced.
     pub const RETIRING: &str = "ram-operator.dev/retiring";
     /// On a Secret: hex SHA-256 over id, newline and secret.
     pub const PAIR_SHA256: &str = "ram-operator.dev/pair-sha256";

@@ -80,6 +80,10 @@ pub struct Order {
     #[serde(default)]
     #[schemars(length(max = 4), inner(length(max = 128)))]
     pub disabled_ids: Vec<String>,
+    /// Disabled keys from mints without an answer; deleted three hours after they were disabled unless they are used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 20))]
+    pub strays: Option<Vec<super::RetiringKey>>,
     /// Mints whose outcome was open: keys that they made go too.
     #[schemars(length(max = 64))]
     pub intents: Vec<Intent>,

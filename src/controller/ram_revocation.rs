@@ -61,6 +61,7 @@ struct RevocationPass<'a> {
     /// RAM's `UserName` and `UserId`, as far as they are known.
     user: (Option<String>, Option<String>),
     ram: Option<InRam>,
+    listed: Option<Timestamp>,
     live_user: bool,
     claims: Vec<Claim>,
     publisher: Option<Publisher>,
@@ -79,7 +80,9 @@ impl<'a> RevocationPass<'a> {
             known.user_name.or_else(|| order.map(|user| user.user_name.clone())).filter(|name| !name.is_empty()),
             known.user_id.or_else(|| order.and_then(|user| user.user_id.clone())),
         );
-        let strays = known.strays.iter().flatten().map(Retiring::read).collect();
+        let mut strays: Vec<Retiring> = known.strays.iter().flatten().map(Retiring::read).collect();
+        let left = object.spec.order.iter().flat_map(|order| order.strays.iter().flatten());
+        add(&mut strays, left.map(Retiring::read));
         Self {
             ctx,
             key,
@@ -88,6 +91,7 @@ impl<'a> RevocationPass<'a> {
             client: None,
             user,
             ram: None,
+            listed: None,
             live_user: false,
             claims: Vec::new(),
             publisher: None,
@@ -138,6 +142,7 @@ impl<'a> RevocationPass<'a> {
             account: self.account.as_ref().map(|account| account.view.clone()).map_err(Clone::clone),
             found_before: self.object.status.as_ref().is_some_and(|status| status.user_id.is_some()),
             ram: self.ram.clone(),
+            listed: self.listed,
             live_user: self.live_user,
             claims: self.claims.clone(),
             strays: self.strays.clone(),
@@ -174,6 +179,10 @@ impl<'a> RevocationPass<'a> {
                 let found = holders_of(self.ctx, &namespace, &name, &order.user.user_name, None).await?;
                 let others = found.into_iter().filter(|found| found.uid.as_deref() != Some(&uid));
                 self.claims = others.map(|found| self.claim(&namespace, found)).collect();
+                // Nobody waits for these when the user is to go with them.
+                if wants_user(order) {
+                    add(&mut self.strays, self.claims.iter().flat_map(|claim| claim.strays.clone()));
+                }
             }
             None => self.publisher = self.publisher_of().await?,
         }
@@ -188,6 +197,7 @@ impl<'a> RevocationPass<'a> {
         Claim {
             deleting: found.deleting,
             disarmed: found.journal.state == Some(KeyState::Inactive),
+            strays: found.journal.strays().cloned().collect(),
             ids: found.ids,
             intents: found.journal.intents,
             name: found.name,
@@ -208,6 +218,7 @@ impl<'a> RevocationPass<'a> {
 
     async fn look_at_ram(&mut self) -> Result<(), Error> {
         let client = self.client()?.clone();
+        self.listed = Some(self.now());
         let Some(name) = self.user.0.clone() else {
             self.ram = Some(InRam::default());
             return Ok(());
@@ -253,7 +264,10 @@ impl<'a> RevocationPass<'a> {
 
     /// Written before the key is disabled, so that nobody takes that for a person's work.
     async fn note_stray(&mut self, id: String) -> Result<(), Error> {
-        self.strays.push(Retiring::new(&id, Why::Stray, self.now()));
+        match self.strays.iter_mut().find(|stray| stray.id == id) {
+            Some(stray) => stray.disabled_time = None,
+            None => self.strays.push(Retiring::new(&id, Why::Stray, self.now())),
+        }
         let facts = self.facts();
         status::write(self.ctx, self.key, &mut self.object, facts).await?;
         let message = format!(
@@ -317,6 +331,15 @@ pub async fn purge(client: &ram::Client, id: &str) -> Result<(), Error> {
             other => Ok(other?),
         },
         None => Ok(()),
+    }
+}
+
+/// Adds strays that are not known yet.
+fn add(strays: &mut Vec<Retiring>, more: impl Iterator<Item = Retiring>) {
+    for stray in more {
+        if !strays.iter().any(|known| known.id == stray.id) {
+            strays.push(stray);
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::api::{
 };
 use crate::plan::marker::Marker;
 use crate::plan::names::generated;
-use crate::plan::ram_access_key::{Intent, Journal};
+use crate::plan::ram_access_key::{Intent, Journal, Retiring};
 use crate::plan::ram_user::{InRam, KeyObject, Memory, Seen, Step, grace_ends, next, policy_attachment, retains};
 use crate::plan::tenant::Grants;
 use crate::plan::{Next, Reason, Verdict};
@@ -244,6 +244,7 @@ impl<'a> UserPass<'a> {
         self.ctx.interests.note(ObjectKey::new("RamAccessKey", Some(&self.key.namespace), &found.name), self.key);
         KeyObject {
             deleting: found.deleting,
+            strays: found.journal.strays().map(|key| key.id.clone()).collect(),
             ids: found.ids,
             disarmed: found.journal.state == Some(KeyState::Inactive),
             intents: found.journal.intents,
@@ -262,6 +263,7 @@ impl<'a> UserPass<'a> {
     /// Leaves what is left in RAM to a RamRevocation, and goes. A user that is to stay keeps its marker then.
     async fn hand_over(&mut self, not_before: Option<Timestamp>) -> Result<(), Error> {
         let found = holders_of(self.ctx, &self.key.namespace, &self.key.name, &self.user_name(), None).await?;
+        let strays: Vec<_> = found.iter().flat_map(|found| found.journal.strays()).map(Retiring::write).collect();
         let objects: Vec<KeyObject> = found.into_iter().map(|found| self.key_object(found)).collect();
         let (name, uid) = (self.user_name(), self.object.uid().unwrap_or_default());
         if !retains(&self.seen()) {
@@ -275,7 +277,8 @@ impl<'a> UserPass<'a> {
                     marker_uid: Some(uid.chars().take(8).collect()),
                     not_before: not_before.map(|time| time.to_string()),
                 },
-                access_key_ids: objects.iter().flat_map(|object| object.ids.clone()).collect(),
+                access_key_ids: objects.iter().flat_map(KeyObject::own_ids).cloned().collect(),
+                strays: Some(strays).filter(|strays| !strays.is_empty()),
                 intents: objects.iter().flat_map(|object| &object.intents).map(Intent::write).collect(),
                 ..Order::default()
             };
@@ -474,8 +477,8 @@ async fn orders_of(ctx: &Ctx, namespace: &str, user: &str, user_name: &str) -> R
         let name = format!("RamRevocation {}", object.name_any());
         let order = object.spec.order.filter(|order| order.user.namespace == namespace && order.user.name == user)?;
         let strays = object.status.and_then(|status| status.strays).unwrap_or_default();
-        let ids =
-            order.access_key_ids.into_iter().chain(order.disabled_ids).chain(strays.into_iter().map(|key| key.id));
+        let strays = strays.into_iter().chain(order.strays.into_iter().flatten());
+        let ids = order.access_key_ids.into_iter().chain(order.disabled_ids).chain(strays.map(|key| key.id));
         Some(KeyFound {
             name,
             order: true,

@@ -10,7 +10,7 @@ use kube::api::ObjectMeta;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use crate::api::{Format, GROUP, KeyDeletionPolicy, SECRET_LABEL, SecretOutput, VERSION, annotation};
+use crate::api::{Format, GROUP, KeyDeletionPolicy, SECRET_LABEL, SecretOutput, VERSION, Why, annotation};
 use crate::digest;
 use crate::plan::ram_access_key::{Published, SecretSeen};
 
@@ -51,7 +51,7 @@ pub struct Content<'a> {
     /// The intent whose mint it was.
     pub intent: Option<&'a str>,
     /// Keys that it replaced, with times.
-    pub retiring: &'a [(String, Timestamp)],
+    pub retiring: &'a [(String, Timestamp, Why)],
 }
 
 impl Content<'_> {
@@ -117,7 +117,7 @@ impl Content<'_> {
         let labels = self.output.labels.iter().flatten().map(|(key, _)| format!("label:{key}"));
         let others = self.output.annotations.iter().flatten().map(|(key, _)| format!("annotation:{key}"));
         let applied: Vec<String> = labels.chain(others).collect();
-        let retiring: Vec<String> = self.retiring.iter().map(|(id, time)| format!("{id}@{time}")).collect();
+        let retiring: Vec<String> = self.retiring.iter().map(marked).collect();
         for (key, value) in [
             (annotation::ACCESS_KEY_ID, Some(self.id.to_owned())),
             (annotation::ACCOUNT_ID, Some(self.account_id.to_owned())),
@@ -268,10 +268,25 @@ pub fn read(stored: Option<&Secret>, owner: &str, wanted: Option<&Secret>) -> Se
     })
 }
 
-fn retiring(text: &str) -> Vec<(String, Timestamp)> {
+/// An entry of [`annotation::RETIRING`].
+fn marked((id, time, why): &(String, Timestamp, Why)) -> String {
+    match why {
+        Why::Replaced => format!("{id}@{time}"),
+        Why::Stray => format!("{id}@{time}@Stray"),
+        Why::Revoked => format!("{id}@{time}@Revoked"),
+    }
+}
+
+fn retiring(text: &str) -> Vec<(String, Timestamp, Why)> {
     let entry = |entry: &str| {
-        let (id, time) = entry.split_once('@')?;
-        Some((id.to_owned(), time.parse().ok()?))
+        let mut parts = entry.split('@');
+        let (id, time) = (parts.next()?, parts.next()?);
+        let why = match parts.next() {
+            Some("Stray") => Why::Stray,
+            Some("Revoked") => Why::Revoked,
+            _ => Why::Replaced,
+        };
+        Some((id.to_owned(), time.parse().ok()?, why))
     };
     text.split(',').filter_map(entry).collect()
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::api::{Patch, PatchParams, PostParams};
 use ram_operator::controller::Environment;
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -142,6 +143,35 @@ async fn frozen_between_mint_and_publish() {
         world.examine(Some(&operator)).await;
         operator.stop().await;
     }
+}
+
+/// A process died after the publish and before it was noted, and somebody damaged the Secret before the next one looked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pair_that_was_damaged_before_it_was_noted_is_replaced() {
+    let world = World::new("damaged-unnoted").await;
+    let (hook, came, go) = hold_first_mint(Phase::After);
+    world.ram.set_hook(Some(hook));
+    let operator = world.operator().await;
+    world.user("reader", json!({})).await;
+    world.key("ingest", "reader", json!({})).await;
+    came.acquire().await.expect("open").forget();
+    let intended = world.keys().get("ingest").await.expect("there").status;
+    go.add_permits(1);
+    world.available("RamAccessKey", "ingest").await;
+    let (unnoted, _) = world.pair("ingest").await;
+    operator.stop().await;
+    let mut object = world.keys().get("ingest").await.expect("there");
+    object.status = intended;
+    object.metadata.managed_fields = None;
+    world.keys().replace_status("ingest", &PostParams::default(), &object).await.expect("put back");
+    let damage = json!({"stringData": {"ALIBABA_CLOUD_ACCESS_KEY_SECRET": "damaged"}});
+    world.secrets().patch("ingest", &PatchParams::default(), &Patch::Merge(damage)).await.expect("damaged");
+    world.clock.advance(Duration::from_mins(30));
+    let operator = world.operator().await;
+    ends_well(&world).await;
+    assert_ne!(world.pair("ingest").await.0, unnoted);
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

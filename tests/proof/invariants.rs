@@ -207,7 +207,7 @@ pub fn held(world: &World, key: &Key) -> bool {
     let open = |intent: &crate::world::Intent| intent.covers(key.created) && !intent.known.contains(&key.id);
     let of_object = world.objs.iter().zip(&world.secrets).any(|(object, secret)| {
         let published = secret.as_ref().is_some_and(|secret| {
-            let named = secret.id == key.id || secret.retiring.iter().any(|(id, _)| *id == key.id);
+            let named = secret.id == key.id || secret.retiring.iter().any(|(id, _, _)| *id == key.id);
             secret.intact && named && (object.is_some() || !secret.owned)
         });
         let noted = object

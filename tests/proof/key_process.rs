@@ -276,7 +276,7 @@ impl KeyProcess {
             account_id: Some(ACCOUNT.to_owned()),
             time: Some(ts(secret.time)),
             intent: Some(intent_name(secret.intent)),
-            retiring: secret.retiring.iter().map(|(id, time)| (key_name(*id), ts(*time))).collect(),
+            retiring: secret.retiring.iter().map(|(id, time, why)| (key_name(*id), ts(*time), why.real())).collect(),
             up_to_date: !secret.intact || wanted,
             owned: secret.owned,
         })
@@ -583,8 +583,9 @@ impl KeyProcess {
             return Ok(self.fail_late(Fail::Dead));
         }
         let journal = self.settled(cfg, now);
-        let replaced = intent.replaces.iter().map(|old| (*old, now));
-        let retiring = replaced.chain(journal.retiring.iter().map(|key| (key.id, key.time))).collect();
+        let why = |id: u8| if journal.revoked.contains(&id) { Why::Revoked } else { Why::Replaced };
+        let replaced = intent.replaces.iter().map(|old| (*old, now, why(*old)));
+        let retiring = replaced.chain(journal.retiring.iter().map(|key| (key.id, key.time, key.why))).collect();
         let current = world.secrets[self.i].clone();
         if self.secret.is_none() {
             if current.is_some() {
@@ -662,6 +663,7 @@ impl KeyProcess {
                 disabled: order.disabled_ids.iter().map(|id| key_id(id)).collect(),
                 intents: order.intents.iter().map(|intent| Intent::of(&plan::Intent::read(intent))).collect(),
                 purge: order.purge_from_recycle_bin,
+                strays: journal.strays().map(Retiring::of).collect(),
                 ..Order::default()
             });
         }
@@ -841,7 +843,7 @@ impl KeyProcess {
             let ours = world.secrets[owner].as_ref().is_some_and(|secret| secret.marked);
             if ours {
                 // Published since this pass read the Secret: it is no stray.
-                if world.secrets[owner].as_ref().is_some_and(|secret| secret.id == id) {
+                if world.secrets[owner].as_ref().is_some_and(|secret| secret.intact && secret.id == id) {
                     return Ok(self.fail(Fail::Unsettled));
                 }
                 world.touch_secret(owner);

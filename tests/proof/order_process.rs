@@ -73,6 +73,7 @@ pub struct OrderProcess {
     found: bool,
     /// The uid in the user's marker, if there is the user; its keys.
     ram: Option<(Option<u8>, Vec<Listed>)>,
+    listed: Option<i64>,
     live_user: bool,
     claims: Vec<Holder>,
     /// The RamAccessKey that publishes the key, and whether it was told.
@@ -99,6 +100,7 @@ impl OrderProcess {
             finalizer: false,
             found: false,
             ram: None,
+            listed: None,
             live_user: false,
             claims: Vec::new(),
             publisher: None,
@@ -135,6 +137,7 @@ impl OrderProcess {
                 policies: Vec::new(),
                 groups: Vec::new(),
             }),
+            listed: self.listed.map(ts),
             live_user: self.live_user,
             claims: self.claims.iter().map(claim).collect(),
             strays: self.strays.iter().map(Retiring::real).collect(),
@@ -230,6 +233,7 @@ impl OrderProcess {
         }
         if self.changed && self.account {
             self.look_at_cluster(world, order);
+            self.listed = Some(world.now);
             // A user of the name with another id is not the one that was ordered about.
             let user = world.ram_user.filter(|(id, _)| order.user_id.is_none_or(|known| known == *id));
             let keys = if user.is_some() { world.list(false) } else { Vec::new() };
@@ -257,6 +261,13 @@ impl OrderProcess {
         let Some(id) = order.person else {
             self.live_user = world.user.as_ref().is_some_and(|user| user.deleting.is_none() && user.uid != order.uid);
             self.claims = world.holders().into_iter().filter(|holder| holder.uid != order.uid).collect();
+            if order.user_goes.is_some() {
+                for stray in self.claims.iter().flat_map(|claim| &claim.strays) {
+                    if !self.strays.iter().any(|known| known.id == stray.id) {
+                        self.strays.push(stray.clone());
+                    }
+                }
+            }
             return;
         };
         self.publisher = world.objs.iter().enumerate().find_map(|(index, object)| {
@@ -289,7 +300,16 @@ impl OrderProcess {
             }
             Act::NoteStray(id) => {
                 let position = position.ok_or(Stop::Gone)?;
-                self.strays.push(Retiring { id: *id, why: Why::Stray, time: now, disabled: None, disarmed: false });
+                match self.strays.iter_mut().find(|stray| stray.id == *id) {
+                    Some(stray) => stray.disabled = None,
+                    None => self.strays.push(Retiring {
+                        id: *id,
+                        why: Why::Stray,
+                        time: now,
+                        disabled: None,
+                        disarmed: false,
+                    }),
+                }
                 world.orders[position].strays.clone_from(&self.strays);
                 Ok(self.went(At::Look))
             }
@@ -369,6 +389,7 @@ impl Shift for OrderProcess {
         if let Some((_, keys)) = &mut self.ram {
             keys.shift(by);
         }
+        self.listed.shift(by);
         self.claims.shift(by);
         self.strays.shift(by);
         for time in self.uses.values_mut() {
@@ -396,6 +417,8 @@ fn spec(order: &Order) -> api::RamRevocationSpec {
                 not_before: order.not_before.map(|time| ts(time).to_string()),
             },
             access_key_ids: order.ids.iter().map(|id| key_name(*id)).collect(),
+            // The model's order has them where the real one has its status.
+            strays: None,
             disabled_ids: order.disabled.iter().map(|id| key_name(*id)).collect(),
             intents: order.intents.iter().map(|intent| intent.real().write()).collect(),
             purge_from_recycle_bin: order.purge,
@@ -409,6 +432,7 @@ fn claim(holder: &Holder) -> plan::Claim {
         deleting: holder.deleting,
         disarmed: holder.disarmed,
         ids: holder.real_ids(),
+        strays: holder.strays.iter().map(Retiring::real).collect(),
         intents: holder.real_intents(),
     }
 }

@@ -12,7 +12,8 @@ use serde_json::json;
 
 use crate::key_process::account_view;
 use crate::names::{
-    ACCOUNT, MAX_STEPS, NAMESPACE, OWNER, PATIENCE, USER, USER_NAME, back, key_id, object_number, ts, uid_name, user_id,
+    ACCOUNT, MAX_STEPS, NAMESPACE, OWNER, PATIENCE, USER, USER_NAME, back, key_id, key_name, object_number, ts,
+    uid_name, user_id,
 };
 use crate::process::{EFFECT, Fail, GO, LAST, Mode, OVER, Outcome, Stepped, Stop};
 use crate::world::{Holder, Listed, Order, Shift, Who, World};
@@ -372,7 +373,8 @@ impl UserProcess {
             world.orders.push(Order {
                 uid: self.uid,
                 user_id: self.known,
-                ids: holders.iter().flat_map(|holder| holder.ids.clone()).collect(),
+                ids: holders.iter().flat_map(Holder::own_ids).collect(),
+                strays: holders.iter().flat_map(|holder| holder.strays.clone()).collect(),
                 intents: holders.iter().flat_map(|holder| holder.intents.clone()).collect(),
                 user_goes: Some(self.uid),
                 not_before,
@@ -466,6 +468,7 @@ fn key_object(holder: &Holder) -> plan::KeyObject {
         name: holder.real_name(),
         deleting: holder.deleting,
         ids: holder.real_ids(),
+        strays: holder.strays.iter().map(|key| key_name(key.id)).collect(),
         intents: holder.real_intents(),
         disarmed: holder.disarmed,
     }

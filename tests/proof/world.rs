@@ -209,6 +209,24 @@ pub enum Why {
     Revoked,
 }
 
+impl Why {
+    pub fn real(self) -> api::Why {
+        match self {
+            Self::Replaced => api::Why::Replaced,
+            Self::Stray => api::Why::Stray,
+            Self::Revoked => api::Why::Revoked,
+        }
+    }
+
+    fn of(why: api::Why) -> Self {
+        match why {
+            api::Why::Replaced => Self::Replaced,
+            api::Why::Stray => Self::Stray,
+            api::Why::Revoked => Self::Revoked,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Retiring {
     pub id: u8,
@@ -220,26 +238,16 @@ pub struct Retiring {
 
 impl Retiring {
     pub fn real(&self) -> plan::Retiring {
-        let why = match self.why {
-            Why::Replaced => api::Why::Replaced,
-            Why::Stray => api::Why::Stray,
-            Why::Revoked => api::Why::Revoked,
-        };
-        let mut key = plan::Retiring::new(&key_name(self.id), why, ts(self.time));
+        let mut key = plan::Retiring::new(&key_name(self.id), self.why.real(), ts(self.time));
         key.disabled_time = self.disabled.map(ts);
         key.disarmed = self.disarmed;
         key
     }
 
     pub fn of(key: &plan::Retiring) -> Self {
-        let why = match key.why {
-            api::Why::Replaced => Why::Replaced,
-            api::Why::Stray => Why::Stray,
-            api::Why::Revoked => Why::Revoked,
-        };
         Self {
             id: key_id(&key.id),
-            why,
+            why: Why::of(key.why),
             time: back(key.time),
             disabled: key.disabled_time.map(back),
             disarmed: key.disarmed,
@@ -347,6 +355,10 @@ impl Journal {
         self.key.into_iter().chain(self.retiring.iter().map(|key| key.id)).collect()
     }
 
+    pub fn strays(&self) -> Vec<Retiring> {
+        self.retiring.iter().filter(|key| key.why == Why::Stray).cloned().collect()
+    }
+
     pub fn is_revoked(&self, id: u8) -> bool {
         self.revoked.contains(&id)
     }
@@ -367,7 +379,7 @@ pub struct Sec {
     pub id: u8,
     pub intact: bool,
     pub intent: u8,
-    pub retiring: Vec<(u8, i64)>,
+    pub retiring: Vec<(u8, i64, Why)>,
     pub time: i64,
     pub owned: bool,
     pub uid: u8,
@@ -378,7 +390,7 @@ pub struct Sec {
 impl Shift for Sec {
     fn shift(&mut self, by: i64) {
         self.time.shift(by);
-        for (_, time) in &mut self.retiring {
+        for (_, time, _) in &mut self.retiring {
             time.shift(by);
         }
     }
@@ -534,10 +546,16 @@ pub struct Holder {
     pub interval: bool,
     pub disarmed: bool,
     pub ids: Vec<u8>,
+    /// Those of them that may be a person's.
+    pub strays: Vec<Retiring>,
     pub intents: Vec<Intent>,
 }
 
 impl Holder {
+    pub fn own_ids(&self) -> impl Iterator<Item = u8> {
+        self.ids.iter().copied().filter(|id| !self.strays.iter().any(|stray| stray.id == *id))
+    }
+
     pub fn real_name(&self) -> String {
         if self.order { crate::names::order_name(self.name) } else { crate::names::object_name(self.name) }
     }
@@ -553,6 +571,7 @@ impl Holder {
 
 impl Shift for Holder {
     fn shift(&mut self, by: i64) {
+        self.strays.shift(by);
         self.intents.shift(by);
     }
 }
@@ -668,12 +687,14 @@ impl World {
     pub fn noted(&mut self, index: usize) {
         let Some(object) = &self.objs[index] else { return };
         let (uid, published, ids, now) = (object.uid, object.journal.key, object.journal.ids(), self.now);
-        let in_secret = self.secrets[index].as_ref().map(|secret| secret.id);
+        let in_secret = self.secrets[index].as_ref().map(|secret| (secret.id, secret.time));
         for key in self.keys.iter_mut().filter(|key| !key.foreign()) {
             if Some(key.id) == published {
                 key.published = true;
-                if in_secret.is_none_or(|id| id == key.id) {
-                    key.replaced_at = None;
+                match in_secret {
+                    // Noted late: another pair took its place meanwhile.
+                    Some((id, time)) if id != key.id => key.replaced_at = key.replaced_at.or(Some(time)),
+                    _ => key.replaced_at = None,
                 }
             } else if key.published && key.by == By::Object(uid) && key.replaced_at.is_none() {
                 key.replaced_at = Some(now);
@@ -730,6 +751,10 @@ impl World {
                 }
                 key.disabled_by = None;
             } else {
+                // Without a status nobody can prove any more whose a disabled pair is.
+                if key.excused == Excused::Unsure {
+                    key.excused = Excused::Yes;
+                }
                 if who == Who::Ours || key.disabled_at.is_none() {
                     key.disabled_at = Some(now);
                 }
@@ -790,6 +815,7 @@ impl World {
                 interval: object.interval.is_some(),
                 disarmed: object.journal.inactive == Some(true),
                 ids,
+                strays: object.journal.strays(),
                 intents: object.journal.intents.clone(),
             });
         }
@@ -803,6 +829,7 @@ impl World {
                 interval: false,
                 disarmed: false,
                 ids: order.ids.iter().chain(&order.disabled).copied().chain(strays).collect(),
+                strays: Vec::new(),
                 intents: order.intents.clone(),
             });
         }

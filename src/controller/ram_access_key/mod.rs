@@ -427,8 +427,8 @@ impl<'a> KeyPass<'a> {
         if !secret::belongs_to(&stored.metadata, owner) {
             return Ok(());
         }
-        // Published since this pass read the Secret: it is no stray.
-        if stored.annotations().get(annotation::ACCESS_KEY_ID).is_some_and(|id| id == suspect) {
+        // Published since this pass read the Secret: it is no stray. A pair that is damaged is of no use to anybody.
+        if secret::pair(&stored).is_some_and(|(id, _)| id == suspect) {
             return Err(Error::Unsettled);
         }
         stored.metadata.managed_fields = None;

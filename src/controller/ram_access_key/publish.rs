@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use super::super::error::Error;
 use super::super::secret::{self, Content};
 use super::KeyPass;
-use crate::api::annotation;
+use crate::api::{Why, annotation};
 use crate::plan::ram_access_key::{Intent, SecretSeen, allowed, settle};
 use crate::plan::{Reason, Verdict};
 use crate::ram::KeyPair;
@@ -42,7 +42,7 @@ impl KeyPass<'_> {
         secret: &SecretString,
         time: jiff::Timestamp,
         intent: Option<&str>,
-        retiring: &[(String, jiff::Timestamp)],
+        retiring: &[(String, jiff::Timestamp, Why)],
     ) -> Option<Secret> {
         let account = self.account.as_ref().ok()?;
         let user_name = self.user_name.as_deref()?;
@@ -100,8 +100,9 @@ impl KeyPass<'_> {
     pub(super) async fn publish(&mut self, pair: &KeyPair, intent: &Intent) -> Result<(), Refused> {
         let now = self.now();
         let journal = settle(&self.seen(), now);
-        let replaced = intent.replaces.iter().map(|id| (id.clone(), now));
-        let earlier = journal.retiring.iter().map(|key| (key.id.clone(), key.time));
+        let why = |id: &String| if journal.is_revoked(id) { Why::Revoked } else { Why::Replaced };
+        let replaced = intent.replaces.iter().map(|id| (id.clone(), now, why(id)));
+        let earlier = journal.retiring.iter().map(|key| (key.id.clone(), key.time, key.why));
         let retiring: Vec<_> = replaced.chain(earlier).collect();
         let composed = self.compose(&pair.id, &pair.secret, now, Some(&intent.id), &retiring);
         let secret = composed.ok_or_else(|| Refused::Unclear(self.not_ready()))?;

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::live::enabled_again;
 use super::standing::{Standing, standing};
 use super::{Journal, Ownership, Published, SecretSeen, Seen, Step, after, reason, strays};
 use crate::api::{KeyDeletionPolicy, Why};
@@ -25,6 +26,9 @@ pub(super) fn next(seen: &Seen, journal: &Journal, now: Timestamp) -> Result<Ste
         Some(Ownership::NotOurs) => return Err(reason(Reason::UserNotOwned)),
         Some(Ownership::Ours) => {}
         None => return Err(reason(Reason::AccountNotReady)),
+    }
+    if enabled_again(seen, journal) {
+        return Ok(Step::Record);
     }
     let published = match standing(seen, now) {
         Standing::Unexplained(id) => return Ok(Step::Prove(id)),

@@ -194,6 +194,11 @@ impl Journal {
         self.access_key_id.as_deref().into_iter().chain(self.retiring.iter().map(|key| key.id.as_str()))
     }
 
+    /// Keys that may be a person's: disabled, and watched for use before they are deleted.
+    pub fn strays(&self) -> impl Iterator<Item = &Retiring> {
+        self.retiring.iter().filter(|key| key.why == Why::Stray)
+    }
+
     fn retire(&mut self, id: &str, why: Why, time: Timestamp) {
         let why = if self.is_revoked(id) { Why::Revoked } else { why };
         if self.access_key_id.as_deref() != Some(id) && !self.retiring.iter().any(|key| key.id == id) {
@@ -344,10 +349,10 @@ fn record(journal: &mut Journal, seen: &Seen, id: &str, secret: &Published, now:
         }
         // Ids in the Secret count only if the journal or the intent names them, or if the journal was lost and the pair proved.
         let replaces = intent.as_ref().and_then(|intent| intent.replaces.as_deref());
-        for (old, since) in &secret.retiring {
+        for (old, since, why) in &secret.retiring {
             let named = earlier.as_deref() == Some(old) || replaces == Some(old);
             if (named || earlier.is_none()) && !seen.sibling_has(old) {
-                journal.retire(old, Why::Replaced, *since);
+                journal.retire(old, *why, *since);
             }
         }
         if let Some(old) = earlier {

@@ -72,11 +72,11 @@ fn accepted(journal: &Journal) -> [Option<&String>; 3] {
     [all.rotate.accepted.as_ref(), all.revoke.accepted.as_ref(), all.restore.accepted.as_ref()]
 }
 
-/// A key in quarantine that somebody enabled: its next quarantine is a whole one.
-fn enabled_again(seen: &Seen, journal: &Journal) -> bool {
+/// A key in quarantine, or a stray in its quiet time, that somebody enabled: what it has to wait is a whole wait again.
+pub(super) fn enabled_again(seen: &Seen, journal: &Journal) -> bool {
     let noted = |id: &str| seen.journal.retiring.iter().any(|key| key.id == id && key.disabled_time.is_some());
-    let mut replaced = journal.retiring.iter().filter(|key| key.why == Why::Replaced && key.disabled_time.is_none());
-    replaced.any(|key| noted(&key.id) && seen.is(&key.id, KeyStatus::Active))
+    let mut waiting = journal.retiring.iter().filter(|key| key.why != Why::Revoked && key.disabled_time.is_none());
+    waiting.any(|key| noted(&key.id) && seen.is(&key.id, KeyStatus::Active))
 }
 
 /// Whether the user is to have no key in use.

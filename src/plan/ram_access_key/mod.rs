@@ -26,7 +26,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{AccountView, Next, Reason, Verdict};
-use crate::api::{KeyState, RamAccessKeySpec, RestartTarget};
+use crate::api::{KeyState, RamAccessKeySpec, RestartTarget, Why};
 use crate::ram::{AccessKey, KeySources, KeyStatus, LastUsed, Proof};
 
 pub use delete::{allowed, released};
@@ -220,8 +220,8 @@ pub struct Published {
     pub time: Option<Timestamp>,
     /// The intent whose mint it was.
     pub intent: Option<String>,
-    /// Keys that it replaced, with times.
-    pub retiring: Vec<(String, Timestamp)>,
+    /// Keys on their way out when it was published: id, since when, why.
+    pub retiring: Vec<(String, Timestamp, Why)>,
     /// Its contents are what would be written now.
     pub up_to_date: bool,
     /// An owner reference would let garbage collection take it.

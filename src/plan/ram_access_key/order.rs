@@ -2,7 +2,7 @@
 
 use super::delete::effective;
 use super::{Journal, SecretSeen, Seen};
-use crate::api::{KeyDeletionPolicy, Order, OrderedUser};
+use crate::api::{KeyDeletionPolicy, Order, OrderedUser, Why};
 
 /// The order, without what the controller knows of object and user. `None`: nothing is left to be taken away.
 #[must_use]
@@ -16,7 +16,8 @@ pub fn order(seen: &Seen, journal: &Journal) -> Option<Order> {
         _ => None,
     });
     let policy = effective(seen);
-    let going = journal.retiring.iter().map(|key| key.id.clone());
+    let going = journal.retiring.iter().filter(|key| key.why != Why::Stray).map(|key| key.id.clone());
+    let strays: Vec<_> = journal.strays().map(super::Retiring::write).collect();
     let going = going.chain(published.clone().filter(|_| policy == KeyDeletionPolicy::Delete));
     let order = Order {
         account_id,
@@ -27,10 +28,11 @@ pub fn order(seen: &Seen, journal: &Journal) -> Option<Order> {
         },
         access_key_ids: going.collect(),
         disabled_ids: published.into_iter().filter(|_| policy == KeyDeletionPolicy::Disable).collect(),
+        strays: Some(strays).filter(|strays| !strays.is_empty()),
         intents: journal.intents.iter().map(super::Intent::write).collect(),
         purge_from_recycle_bin: seen.pace().purge || !journal.revoked.is_empty(),
         ..Order::default()
     };
-    let nothing = order.access_key_ids.is_empty() && order.disabled_ids.is_empty() && order.intents.is_empty();
-    (!nothing).then_some(order)
+    let keys = !order.access_key_ids.is_empty() || !order.disabled_ids.is_empty() || order.strays.is_some();
+    (keys || !order.intents.is_empty()).then_some(order)
 }

@@ -181,7 +181,7 @@ fn what_is_published_by_our_intent_is_recorded_and_closes_that_intent_only() {
 fn lost_status_is_rebuilt_by_proof_and_nothing_is_minted() {
     let mut seen = seen();
     seen.journal = Journal::default();
-    published(&mut seen).retiring = vec![("LTAIold".to_owned(), ago(Duration::from_hours(1)))];
+    published(&mut seen).retiring = vec![("LTAIold".to_owned(), ago(Duration::from_hours(1)), Why::Replaced)];
     keys(&mut seen).push(key("LTAIold", KeyStatus::Active, ago(Duration::from_hours(50))));
     assert_eq!(step(&seen), Step::Prove(ID.to_owned()));
     seen.proofs.insert(ID.to_owned(), authentic());
@@ -226,7 +226,7 @@ fn a_lost_or_damaged_pair_is_replaced_and_the_old_key_retired() {
         id: Some("LTAInew".to_owned()),
         intent: Some("second".to_owned()),
         time: Some(now()),
-        retiring: vec![(ID.to_owned(), now())],
+        retiring: vec![(ID.to_owned(), now(), Why::Replaced)],
         ..published(&mut seen).clone()
     };
     keys(&mut seen).push(key("LTAInew", KeyStatus::Active, now()));
@@ -315,6 +315,36 @@ fn a_stray_waits_for_every_window_is_fenced_disabled_and_deleted() {
     used(&mut seen, "LTAIstray", Some(now()));
     assert_eq!(rest(&seen).reason, Reason::Available, "somebody uses it: it is foreign now");
     assert!(settle(&seen, now()).retiring.is_empty());
+}
+
+#[test]
+fn a_stray_that_somebody_enabled_has_a_whole_quiet_time_before_it() {
+    let mut seen = seen();
+    keys(&mut seen).push(key("LTAIstray", KeyStatus::Active, ago(Duration::from_hours(9))));
+    let long_ago = ago(STRAY_QUIET * 2);
+    seen.journal.retiring = vec![retiring("LTAIstray", Why::Stray, long_ago, Some(long_ago))];
+    for deleting in [false, true] {
+        seen.deleting = deleting;
+        assert_eq!(step(&seen), Step::Record, "noted before it is disabled, so that a crash forgets nothing");
+        assert_eq!(settle(&seen, now()).retiring[0].disabled_time, None);
+    }
+}
+
+#[test]
+fn a_stray_is_left_behind_and_published_as_what_it_is() {
+    let mut seen = seen();
+    keys(&mut seen).push(key("LTAIstray", KeyStatus::Inactive, ago(Duration::from_hours(9))));
+    let since = ago(Duration::from_mins(5));
+    seen.journal.retiring = vec![retiring("LTAIstray", Why::Stray, since, Some(since))];
+    let order = order(&seen, &seen.journal).expect("an order");
+    assert_eq!(order.access_key_ids, [ID]);
+    assert_eq!(order.strays.expect("strays")[0].id, "LTAIstray");
+    // The status was lost, and the Secret says what it was.
+    seen.journal = Journal::default();
+    published(&mut seen).retiring = vec![("LTAIstray".to_owned(), since, Why::Stray)];
+    seen.proofs.insert(ID.to_owned(), authentic());
+    let journal = settle(&seen, now());
+    assert_eq!((journal.retiring[0].why, journal.retiring[0].disabled_time), (Why::Stray, Some(now())));
 }
 
 #[test]

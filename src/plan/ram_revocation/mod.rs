@@ -62,6 +62,8 @@ pub struct Seen {
     pub found_before: bool,
     /// What RAM shows; absent when it could not be asked.
     pub ram: Option<InRam>,
+    /// When RAM was asked: the answer says nothing of what came after.
+    pub listed: Option<Timestamp>,
     /// A RamUser of that namespace and name exists and is not being deleted.
     pub live_user: bool,
     /// RamAccessKeys of that user that exist.
@@ -116,6 +118,8 @@ pub struct Claim {
     pub disarmed: bool,
     /// Ids that it has.
     pub ids: Vec<String>,
+    /// Those of them that may be a person's.
+    pub strays: Vec<Retiring>,
     /// Its open intents.
     pub intents: Vec<Intent>,
 }

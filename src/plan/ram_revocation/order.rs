@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Owner, Seen, Step, reason, wants_user};
+use super::{Claim, Owner, Seen, Step, reason, wants_user};
 use crate::api::Order;
 use crate::plan::marker::Marker;
 use crate::plan::ram_access_key::{Intent, Retiring, in_window, window_end};
@@ -21,7 +21,7 @@ pub(super) fn next(seen: &Seen, order: &Order, now: Timestamp) -> Result<Step, V
     let ram = seen.ram.as_ref().ok_or_else(|| reason(Reason::AccountNotReady))?;
     let ours = Marker::of(&account.owner_id, &order.user.namespace, &order.user.name, "");
     let marker = match &ram.user {
-        Owner::Gone => return gone(order, now),
+        Owner::Gone => return gone(seen, order, now),
         Owner::Marked(marker) if marker.same_object(&ours) => marker,
         // Nobody ever saw that the user was ours: somebody else had the name.
         Owner::Marked(_) | Owner::NotOurs if order.user.user_id.is_none() => return Ok(Step::Finish),
@@ -40,21 +40,29 @@ pub(super) fn next(seen: &Seen, order: &Order, now: Timestamp) -> Result<Step, V
     Ok(Step::Finish)
 }
 
+impl Seen {
+    /// Until when what RAM shows says that nothing is there.
+    fn sure_until(&self, now: Timestamp) -> Timestamp {
+        self.listed.unwrap_or(now)
+    }
+}
+
 /// A list read this soon after the order was given may lack a key that was young then.
 fn certain(seen: &Seen, order: &Order, now: Timestamp) -> Result<(), Verdict> {
     let sure = seen.created.and_then(|time| time.saturating_add(READ_LAG).ok());
     let deleted = order.access_key_ids.iter().all(|id| seen.deleted.contains(id));
-    match sure.filter(|sure| now <= *sure && !deleted && !order.access_key_ids.is_empty()) {
+    let early = |sure: &Timestamp| seen.sure_until(now) <= *sure;
+    match sure.filter(early).filter(|_| !deleted && !order.access_key_ids.is_empty()) {
         Some(sure) => Err(reason(Reason::Deleting).again_at(sure, now)),
         None => Ok(()),
     }
 }
 
 /// What was made this shortly before may not show yet.
-fn gone(order: &Order, now: Timestamp) -> Result<Step, Verdict> {
+fn gone(seen: &Seen, order: &Order, now: Timestamp) -> Result<Step, Verdict> {
     let asked = order.intents.iter().map(|intent| Intent::read(intent).time).max();
     match asked.and_then(|time| time.saturating_add(READ_LAG).ok()) {
-        Some(sure) if now <= sure => Err(reason(Reason::Deleting).again_at(sure, now)),
+        Some(sure) if seen.sure_until(now) <= sure => Err(reason(Reason::Deleting).again_at(sure, now)),
         _ => Ok(Step::Finish),
     }
 }
@@ -125,7 +133,9 @@ fn stray_step(seen: &Seen, stray: &Retiring, now: Timestamp) -> Option<Step> {
     let id = stray.id.clone();
     seen.key(&id)?;
     if seen.is_active(&id) {
-        return Some(Step::Disable(id));
+        // Somebody enabled it: its quiet time begins anew, which is noted first.
+        let again = stray.disabled_time.is_some();
+        return Some(if again { Step::NoteStray(id) } else { Step::Disable(id) });
     }
     if stray.disabled_time.is_none_or(|time| now <= time.saturating_add(STRAY_QUIET).unwrap_or(Timestamp::MAX)) {
         return None;
@@ -155,7 +165,7 @@ pub fn settled(seen: &Seen, now: Timestamp) -> Vec<Retiring> {
 /// What keeps the order open although no step is left.
 fn windows(seen: &Seen, intents: &[Intent], now: Timestamp) -> Result<(), Verdict> {
     let end = window_end(intents.iter()).and_then(|end| end.saturating_add(READ_LAG).ok());
-    if let Some(end) = end.filter(|end| now <= *end) {
+    if let Some(end) = end.filter(|end| seen.sure_until(now) <= *end) {
         return Err(reason(Reason::AwaitingWindow).again_at(end, now));
     }
     let open = settled(seen, now).into_iter().filter_map(|stray| stray.disabled_time).max();
@@ -179,10 +189,14 @@ fn user(seen: &Seen, order: &Order, now: Timestamp) -> Result<Step, Verdict> {
         return Err(reason(Reason::WaitingForKeys).about(going.join(", ")).again_in(SOON));
     }
     let open = window_end(seen.claims.iter().flat_map(|claim| &claim.intents));
-    if let Some(end) = open.and_then(|end| end.saturating_add(READ_LAG).ok()).filter(|end| now <= *end) {
+    if let Some(end) = open.and_then(|end| end.saturating_add(READ_LAG).ok()).filter(|end| seen.sure_until(now) <= *end)
+    {
         return Err(reason(Reason::AwaitingWindow).again_at(end, now));
     }
-    let ours = |id: &str| seen.claims.iter().any(|claim| claim.ids.iter().any(|own| own == id));
+    let ours = |id: &str| {
+        let has = |claim: &Claim| claim.ids.iter().any(|own| own == id) && !claim.strays.iter().any(|key| key.id == id);
+        seen.claims.iter().any(has)
+    };
     if let Some(key) = ram.keys.iter().find(|key| ours(&key.id)) {
         return Ok(if seen.is_active(&key.id) { Step::Disable(key.id.clone()) } else { Step::Delete(key.id.clone()) });
     }

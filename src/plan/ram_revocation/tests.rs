@@ -62,6 +62,7 @@ fn seen(order: Option<Order>) -> Seen {
             policies: vec![PolicyRef { kind: crate::ram::PolicyType::System, name: "P".to_owned() }],
             groups: vec!["g".to_owned()],
         }),
+        listed: None,
         live_user: false,
         claims: Vec::new(),
         strays: Vec::new(),
@@ -177,8 +178,45 @@ fn a_key_from_an_open_window_is_disabled_and_deleted_after_its_quiet_time() {
     assert_eq!(why(&seen), Reason::Deleting);
     seen.strays[0].disabled_time = Some(now() - STRAY_QUIET - Duration::from_secs(1));
     assert_eq!(step(&seen), Step::Delete("LTAIstray".to_owned()));
+    // Enabled by somebody, it has a whole quiet time before it, which is noted first.
+    ram(&mut seen).keys = vec![made("LTAIstray", KeyStatus::Active)];
+    assert_eq!(step(&seen), Step::NoteStray("LTAIstray".to_owned()));
+    assert_eq!(settled(&seen, now())[0].disabled_time, None);
+    ram(&mut seen).keys = vec![made("LTAIstray", KeyStatus::Inactive)];
     seen.uses.insert("LTAIstray".to_owned(), LastUsed { time: Some(now() + Duration::from_secs(1)), service: None });
     assert!(settled(&seen, now()).is_empty(), "a key in use is foreign");
+}
+
+#[test]
+fn what_ram_showed_before_the_end_of_a_window_says_nothing_of_the_window() {
+    let end = now() - Duration::from_secs(5);
+    let sent = end - READ_LAG - PUBLISH_BOUND - MINT_WINDOW;
+    let not_after = sent + MINT_WINDOW;
+    let intent = Intent { id: "i".to_owned(), time: sent, not_after, known_ids: Vec::new(), replaces: None };
+    let mut user = order().user;
+    user.marker_uid = None;
+    let order = Order { intents: vec![intent.write()], access_key_ids: Vec::new(), user, ..order() };
+    let mut seen = seen(Some(order));
+    ram(&mut seen).keys.clear();
+    seen.listed = Some(end);
+    assert_eq!(why(&seen), Reason::AwaitingWindow, "the pass froze after its look");
+    seen.listed = Some(end + Duration::from_secs(1));
+    assert_eq!(step(&seen), Step::Finish);
+}
+
+#[test]
+fn a_stray_of_a_claim_waits_for_its_quiet_time_before_the_user_goes() {
+    let mut seen = seen(Some(Order { access_key_ids: Vec::new(), ..order() }));
+    let disabled = Some(now() - Duration::from_mins(1));
+    let stray = Retiring { disabled_time: disabled, ..Retiring::new(KEY, Why::Stray, now() - Duration::from_mins(2)) };
+    ram(&mut seen).keys = vec![key(KEY, KeyStatus::Inactive)];
+    let strays = vec![stray.clone()];
+    seen.claims = vec![Claim { name: "k".to_owned(), ids: vec![KEY.to_owned()], strays, ..Claim::default() }];
+    seen.strays = vec![stray];
+    assert_eq!(why(&seen), Reason::Deleting);
+    // It was used: it is foreign, whatever the claim still says.
+    seen.uses.insert(KEY.to_owned(), LastUsed { time: Some(now()), service: None });
+    assert_eq!(why(&seen), Reason::Blocked);
 }
 
 #[test]

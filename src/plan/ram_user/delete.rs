@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::super::timing::{READ_LAG, SOON};
+use super::super::timing::{LATER, READ_LAG, SOON};
 use super::super::{Reason, Verdict};
 use super::live::same_account;
 use super::{InRam, KeyObject, Ownership, Seen, Step, first_active, ownership};
@@ -71,6 +71,11 @@ fn delete(seen: &Seen, ram: &InRam, now: Timestamp) -> Result<Step, Verdict> {
     {
         let end = until.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX);
         return Err(Verdict::new(Reason::AwaitingWindow).again_at(end, now));
+    }
+    if let Some(stray) = ram.keys.iter().find(|key| seen.is_stray(&key.id)) {
+        let what =
+            format!("AccessKey {} of a mint without an answer goes when it is clear that nobody uses it", stray.id);
+        return Err(Verdict::new(Reason::Deleting).about(what).again_in(LATER));
     }
     let foreign: Vec<&str> = ram.keys.iter().map(|key| key.id.as_str()).filter(|id| !ours(id)).collect();
     if !foreign.is_empty() {

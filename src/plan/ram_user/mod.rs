@@ -122,6 +122,8 @@ pub struct KeyObject {
     pub deleting: bool,
     /// Ids it has: published and on their way out.
     pub ids: Vec<String>,
+    /// Those of them that may be a person's.
+    pub strays: Vec<String>,
     /// Mints of it whose outcome is open.
     pub intents: Vec<Intent>,
     /// It has noted that its keys are to be disabled, so that it enables them again.
@@ -129,6 +131,11 @@ pub struct KeyObject {
 }
 
 impl KeyObject {
+    /// Ids it has that nobody else can have made.
+    pub fn own_ids(&self) -> impl Iterator<Item = &String> {
+        self.ids.iter().filter(|id| !self.strays.contains(id))
+    }
+
     /// Until when a mint of it may still make a key.
     #[must_use]
     pub fn open_until(&self) -> Option<Timestamp> {
@@ -138,7 +145,12 @@ impl KeyObject {
 
 impl Seen {
     pub(super) fn key_is_ours(&self, id: &str) -> bool {
-        self.key_objects.iter().any(|object| object.ids.iter().any(|known| known == id))
+        self.key_objects.iter().any(|object| object.ids.iter().any(|known| known == id)) && !self.is_stray(id)
+    }
+
+    /// Its RamAccessKey disables and deletes it, unless it turns out to be in use.
+    pub(super) fn is_stray(&self, id: &str) -> bool {
+        self.key_objects.iter().any(|object| object.strays.iter().any(|known| known == id))
     }
 }
 

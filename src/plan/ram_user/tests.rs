@@ -238,6 +238,21 @@ fn deletion_disarms_waits_and_takes_away_in_order() {
 }
 
 #[test]
+fn deletion_waits_for_keys_that_may_be_a_persons() {
+    let mut seen = seen();
+    seen.deleting = true;
+    let key = |status| AccessKey { id: "LTAIstray".to_owned(), status, create_time: Timestamp::UNIX_EPOCH };
+    let ids = vec!["LTAIstray".to_owned()];
+    seen.key_objects = vec![KeyObject { name: "k".to_owned(), strays: ids.clone(), ids, ..KeyObject::default() }];
+    for status in [KeyStatus::Active, KeyStatus::Inactive] {
+        ram(&mut seen).keys = vec![key(status)];
+        assert_eq!(reason(&seen), Reason::Deleting);
+    }
+    seen.key_objects[0].strays.clear();
+    assert_eq!(step(&seen), Step::DeleteKey("LTAIstray".to_owned()));
+}
+
+#[test]
 fn deletion_touches_nothing_that_is_not_ours() {
     let mut seen = seen();
     seen.deleting = true;
