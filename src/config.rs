@@ -9,6 +9,7 @@ use secrecy::SecretString;
 
 use crate::api::Span;
 use crate::controller::Environment;
+use crate::lease;
 use crate::ram::{Credential, Source};
 
 /// Kubernetes operator for Alibaba Cloud RAM: users, AccessKey pairs and policies by kubectl apply.
@@ -184,7 +185,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 fn lease_duration(text: &str) -> Result<Duration, String> {
     let duration = duration(text)?;
     // The Lease says it in whole seconds.
-    let fits = (6..=600).contains(&duration.as_secs()) && duration.subsec_nanos() == 0;
+    let fits = (6..=lease::LONGEST.as_secs()).contains(&duration.as_secs()) && duration.subsec_nanos() == 0;
     if fits { Ok(duration) } else { Err("must be whole seconds from 6s to 10m".to_owned()) }
 }
 

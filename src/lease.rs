@@ -35,6 +35,8 @@ use uuid::Uuid;
 
 /// The longest that one request to RAM takes, from connecting to the end of its reply.
 pub const RAM_REQUEST: Duration = Duration::from_secs(15);
+/// The longest that a Lease lasts without being renewed.
+pub const LONGEST: Duration = Duration::from_mins(10);
 /// How often a write is tried that somebody else's write came before, as when a person annotates the Lease.
 const TRIES: usize = 2;
 
@@ -190,7 +192,8 @@ fn holder(spec: &LeaseSpec) -> &str {
 /// none.
 fn free(seen: &LeaseSpec, unchanged: Duration, me: &str, duration: Duration) -> bool {
     let seconds = seen.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-    let promised = seconds.filter(|seconds| *seconds > 0).map_or(duration, Duration::from_secs);
+    // No replica of ours promises more: a longer one was written by hand, or comes from a backup.
+    let promised = seconds.filter(|seconds| *seconds > 0).map_or(duration, Duration::from_secs).min(LONGEST);
     holder(seen).is_empty() || holder(seen) == me || unchanged >= promised
 }
 

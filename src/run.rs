@@ -21,6 +21,7 @@ use crate::controller::accounts::Accounts;
 use crate::controller::drive::Ctx;
 use crate::controller::echo::{Echoes, Interests};
 use crate::controller::locks::UserLocks;
+use crate::controller::seal::Seal;
 use crate::controller::workers::Workers;
 use crate::controller::{Environment, Settings, start};
 use crate::lease::{Candidate, Lease, Lost};
@@ -208,6 +209,7 @@ impl Operator {
             echoes: Echoes::default(),
             interests: Interests::default(),
             workers: Workers::new(self.flags.workers),
+            seal: Seal::default(),
             recorder: Recorder::new(self.clients.calls.clone(), reporter),
             metrics: self.metrics.clone(),
             lease,

@@ -54,8 +54,8 @@ pub mod annotation {
     pub const RESTORE: &str = "ram-operator.dev/restore";
     /// On a RamRevocation: gives the order up; its value says why.
     pub const ABANDON: &str = "ram-operator.dev/abandon";
-    /// On the pod template of a restart target: the id of the key that it was restarted for.
-    pub const RESTARTED_FOR: &str = "ram-operator.dev/restarted-for";
+    /// On the pod template of a restart target, before the name of the RamAccessKey: the id of the key that it was restarted for.
+    pub const RESTARTED_FOR: &str = "ram-operator.dev/restarted-for.";
     /// On a Secret: the id of the published AccessKey.
     pub const ACCESS_KEY_ID: &str = "ram-operator.dev/access-key-id";
     /// On a Secret: the account the pair belongs to.
@@ -69,6 +69,8 @@ pub mod annotation {
     /// On a Secret: the keys on their way out when the pair was published, `id@time` joined by commas; `@Stray` or `@Revoked` follows where
     /// the key was not replaced.
     pub const RETIRING: &str = "ram-operator.dev/retiring";
+    /// On a Secret: the operator's seal over the keys on their way out, since whoever may write the Secret could name others.
+    pub const RETIRING_SEAL: &str = "ram-operator.dev/retiring-seal";
     /// On a Secret: hex SHA-256 over id, newline and secret.
     pub const PAIR_SHA256: &str = "ram-operator.dev/pair-sha256";
     /// On a Secret: moved to refuse a late writer that holds an older resourceVersion.

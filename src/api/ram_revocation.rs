@@ -16,13 +16,13 @@ use super::ram_access_key::Intent;
     category = "ram",
     status = "RamRevocationStatus",
     derive = "PartialEq",
-    doc = "What is still to be taken away from RAM: an order that outlives the object that gave it, or one of a person, by key id.",
+    doc = "What is still to be taken away from RAM: an order that outlives the object that gave it, or one of a person, by key id. Annotations: ram-operator.dev/abandon (why: gives the order up, and what it is about stays in RAM), ram-operator.dev/reconcile (any new value: look now).",
     selectable = ".spec.accountRef.name",
     selectable = ".spec.order.user.userName",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Key ID", type_ = "string", json_path = ".spec.accessKeyId"),
-    printcolumn(name = "User", type_ = "string", json_path = ".spec.order.user.userName"),
+    printcolumn(name = "User", type_ = "string", json_path = ".status.userName"),
     printcolumn(name = "From", type_ = "string", json_path = ".spec.order.from"),
     printcolumn(
         name = "Message",
@@ -133,7 +133,7 @@ pub struct RamRevocationStatus {
     /// RAM's `UserId` of the key's user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
-    /// RAM's `UserName` of the key's user.
+    /// RAM's `UserName` of the key's user, whoever made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_name: Option<String>,
     /// Keys found in the windows of the order's intents, with the time they were disabled; deleted three hours later unless they are used.

@@ -177,7 +177,7 @@ pub struct KeyBounds {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = ("self >= duration('120h')", "`maxAge` must be at least 5d, so that an old key can go before the next one comes"))]
     pub max_age: Option<Span>,
-    /// Whether each RamAccessKey must have `allowedSources`. Default: `Optional`.
+    /// Whether each RamAccessKey must have `allowedSources`; public ranges wider than /8 (IPv6: /16) do not count. Default: `Optional`.
     #[serde(default)]
     pub allowed_sources: Necessity,
 }

@@ -22,10 +22,12 @@ use super::accounts::Accounts;
 use super::echo::{Echoes, Interests};
 use super::error::Error;
 use super::locks::UserLocks;
+use super::seal::Seal;
 use super::status::{self, conditions};
 use super::workers::Workers;
 use crate::api::{self, RamAccount, Request, Requests, Status, annotation};
 use crate::clock::Clock;
+use crate::digest;
 use crate::lease::Lease;
 use crate::metrics::Metrics;
 use crate::plan::reason::Readiness;
@@ -55,6 +57,8 @@ pub struct Ctx {
     pub interests: Interests,
     /// Bounds passes at a time.
     pub workers: Workers,
+    /// Seals what others may write too.
+    pub seal: Seal,
     /// Publishes events.
     pub recorder: Recorder,
     /// Counts.
@@ -230,6 +234,13 @@ async fn crd_terminating<K: Kind>(ctx: &Ctx) -> Result<bool, Error> {
     Ok(crd.is_none_or(|crd| crd.metadata.deletion_timestamp.is_some()))
 }
 
+/// Forgets objects that are gone without a pass of their own, since nothing held them.
+pub fn forget_gone<K: Kind>(ctx: &Ctx, there: impl Fn(&ObjectKey) -> bool) {
+    for key in ctx.echoes.keys(K::KIND).into_iter().filter(|key| !there(key)) {
+        forget::<K>(ctx, &key);
+    }
+}
+
 /// Lets an object of a terminating kind go: RAM and Secrets stay as they are.
 async fn let_go<K: Kind>(ctx: &Ctx, key: &ObjectKey, mut object: K) -> Result<Action, Error> {
     warn!(kind = K::KIND, "the CRD is being deleted: RAM and Secrets stay as they are");
@@ -285,6 +296,7 @@ async fn conclude<K: Kind>(ctx: &Ctx, key: &ObjectKey, passed: Passed<K>) -> Res
     };
     wait = at_most.map_or(wait, |most| wait.min(most));
     let before = status::find(object.status(), "Ready").cloned();
+    let told: Vec<_> = object.status().map(|status| status.conditions().to_vec()).unwrap_or_default();
     let next = compose(ctx, &object, facts, &extra, verdict.as_ref(), !failed);
     match status::write(ctx, key, &mut object, next).await {
         Ok(changed) => {
@@ -294,6 +306,11 @@ async fn conclude<K: Kind>(ctx: &Ctx, key: &ObjectKey, passed: Passed<K>) -> Res
                 let same = before.is_some_and(|b| b.status == after.status && b.reason == after.reason);
                 if !same {
                     announce(ctx, &object, verdict).await;
+                }
+            }
+            for (type_, reason, message) in &extra {
+                if changed && !told.iter().any(|c| c.type_ == *type_ && c.status == "True" && c.reason == *reason) {
+                    note(ctx, &object, EventType::Warning, reason, message.clone()).await;
                 }
             }
         }
@@ -367,8 +384,7 @@ fn compose<K: Kind>(
 
 /// Takes up the annotation `reconcile`: accepted by any pass, done by one that came to rest.
 fn requests<K: Kind>(object: &K, known: Option<Requests>, complete: bool) -> Option<Requests> {
-    let value = object.annotations().get(annotation::RECONCILE).filter(|value| value.len() <= LONGEST_REQUEST);
-    let Some(value) = value else { return known };
+    let Some(value) = &request(object, annotation::RECONCILE) else { return known };
     let mut all = known.clone().unwrap_or_default();
     let before = all.reconcile.take().unwrap_or_default();
     if before.done.as_ref() == Some(value) {
@@ -379,23 +395,32 @@ fn requests<K: Kind>(object: &K, known: Option<Requests>, complete: bool) -> Opt
     Some(all)
 }
 
-/// An annotation that nobody reads would be waited for in vain.
+/// Annotations that are not read, or not as they were meant: somebody would wait for them in vain.
 fn unknown_annotations<K: Kind>(object: &K) -> Option<String> {
     let known = |key: &str| [annotation::RECONCILE, annotation::PAUSED].contains(&key) || K::REQUESTS.contains(&key);
-    let ours = |key: &String| key.strip_prefix(api::GROUP).is_some_and(|rest| rest.starts_with('/'));
-    let unknown: Vec<&str> =
-        object.annotations().keys().filter(|key| ours(key)).map(String::as_str).filter(|key| !known(key)).collect();
-    let long = object.annotations().iter().find(|(key, value)| ours(key) && value.len() > LONGEST_REQUEST);
-    if let Some((key, _)) = long {
-        return Some(format!("{key} is longer than {LONGEST_REQUEST} bytes and is not read. Shorten or remove it."));
-    }
-    let paused = object.annotations().get(annotation::PAUSED);
-    let odd = paused.is_some_and(|value| !["true", "false", ""].contains(&value.to_ascii_lowercase().as_str()));
-    match (unknown.as_slice(), odd) {
-        ([], false) => None,
-        ([], true) => Some(format!("{} means something only as true. Correct or remove it.", annotation::PAUSED)),
-        _ => Some(format!("{} means nothing on a {}. Correct or remove it.", unknown.join(", "), K::KIND)),
-    }
+    let ours = |key: &str| key.strip_prefix(api::GROUP).is_some_and(|rest| rest.starts_with('/'));
+    let wrong = |(key, value): (&String, &String)| match key.as_str() {
+        key if !ours(key) => None,
+        key if !known(key) => Some(format!("{key} means nothing on a {}", K::KIND)),
+        annotation::PAUSED if !["true", "false", ""].contains(&value.to_ascii_lowercase().as_str()) => {
+            Some(format!("{key} means something only as true"))
+        }
+        annotation::PAUSED => None,
+        key if value.len() > LONGEST_REQUEST => {
+            Some(format!("{key} is longer than {LONGEST_REQUEST} bytes and is not read"))
+        }
+        key if value.trim().is_empty() => Some(format!("{key} is empty and is not read")),
+        _ => None,
+    };
+    let all: Vec<String> = object.annotations().iter().filter_map(wrong).collect();
+    (!all.is_empty()).then(|| format!("{}. Correct or remove what is wrong.", all.join("; ")))
+}
+
+/// A request that can be read: it has visible text, and not too much of it.
+#[must_use]
+pub fn request<K: Resource>(object: &K, key: &str) -> Option<String> {
+    let value = object.meta().annotations.as_ref()?.get(key)?;
+    (value.len() <= LONGEST_REQUEST && !value.trim().is_empty()).then(|| value.clone())
 }
 
 /// Whether grants and repairs are stopped.
@@ -417,13 +442,9 @@ pub async fn announce<K: Kind>(ctx: &Ctx, object: &K, verdict: &Verdict) {
 /// Publishes any event.
 pub async fn note<K: Kind>(ctx: &Ctx, object: &K, type_: EventType, reason: &str, message: String) {
     info!(reason, message, "event");
-    let event = Event {
-        type_,
-        reason: reason.to_owned(),
-        note: Some(message),
-        action: "Reconcile".to_owned(),
-        secondary: None,
-    };
+    // Events of one action are counted as one with the first note: another note is another action.
+    let action = format!("{reason}-{}", digest::short(&[&message], 6));
+    let event = Event { type_, reason: reason.to_owned(), note: Some(message), action, secondary: None };
     if let Err(error) = ctx.recorder.publish(&event, &object.object_ref(&())).await {
         tracing::debug!(%error, "event not published");
     }

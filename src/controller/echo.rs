@@ -102,6 +102,11 @@ impl Echoes {
         self.lock().entry(key.clone()).or_default().deleting.get_or_insert_with(Instant::now).elapsed()
     }
 
+    /// Every object of `kind` that is remembered.
+    pub fn keys(&self, kind: &str) -> Vec<ObjectKey> {
+        self.lock().keys().filter(|key| key.kind == kind).cloned().collect()
+    }
+
     /// The object is gone.
     pub fn forget(&self, key: &ObjectKey) {
         self.lock().remove(key);

@@ -159,7 +159,14 @@ fn of_ram(error: &ram::Error) -> Verdict {
 
 fn of_kube(error: &kube::Error) -> Verdict {
     match error {
-        kube::Error::Api(status) if status.is_forbidden() => Verdict::new(Reason::ClusterDenied),
+        kube::Error::Api(status) if status.is_forbidden() => {
+            let verdict = Verdict::new(Reason::ClusterDenied);
+            // Resource and name are the server's own words; its message may be a webhook's.
+            match status.details.as_ref().filter(|details| !details.kind.is_empty()) {
+                Some(details) => verdict.about([&*details.kind, &*details.name].join(" ").trim_end()),
+                None => verdict,
+            }
+        }
         kube::Error::Api(status) if status.code < 500 && status.code != 429 => {
             Verdict::new(Reason::InternalError).about(format!("{} {}", status.code, status.reason))
         }

@@ -11,6 +11,7 @@ pub mod ram_account;
 pub mod ram_revocation;
 pub mod ram_tenant;
 pub mod ram_user;
+pub mod seal;
 pub mod secret;
 pub mod start;
 pub mod status;

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::sync::OwnedMutexGuard;
 
 use super::accounts::Account;
-use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, set_finalizer};
+use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, request, set_finalizer};
 use super::error::Error;
 use super::ram_user::{KeyFound, by_id, delete_user, holders_of, note_disarmed};
 use super::status;
@@ -137,9 +137,10 @@ impl<'a> RevocationPass<'a> {
         Seen {
             finalizer: self.object.finalizers().iter().any(|name| name == FINALIZER),
             deleting: self.object.meta().deletion_timestamp.is_some(),
-            abandoned: self.object.annotations().contains_key(annotation::ABANDON),
+            abandoned: request(&self.object, annotation::ABANDON).is_some(),
             spec: self.object.spec.clone(),
             account: self.account.as_ref().map(|account| account.view.clone()).map_err(Clone::clone),
+            user_name: self.user.0.clone(),
             found_before: self.object.status.as_ref().is_some_and(|status| status.user_id.is_some()),
             ram: self.ram.clone(),
             listed: self.listed,
@@ -156,11 +157,12 @@ impl<'a> RevocationPass<'a> {
 
     fn facts(&self) -> RamRevocationStatus {
         let mut status = self.object.status.clone().unwrap_or_default();
+        // Whose key it is: for those who ask because they do not know.
+        status.user_name.clone_from(&self.user.0);
         if let (Ok(account), Some(ram)) = (&self.account, &self.ram)
             && matches!(ram.user, Owner::Marked(_))
         {
             status.account_id = Some(account.view.account_id.clone());
-            status.user_name.clone_from(&self.user.0);
             status.user_id.clone_from(&self.user.1);
         }
         let strays: Vec<_> = settled(&self.seen(), self.now()).iter().map(Retiring::write).collect();
@@ -209,6 +211,10 @@ impl<'a> RevocationPass<'a> {
         let Some(id) = &self.object.spec.access_key_id else { return Ok(None) };
         let params = ListParams::default().fields(&format!("status.accessKeyId={id}"));
         let found = Api::<RamAccessKey>::all(self.ctx.kube.clone()).list_metadata(&params).await?;
+        for key in &found.items {
+            let subject = ObjectKey::new(RamAccessKey::KIND, key.namespace().as_deref(), &key.name_any());
+            self.ctx.interests.note(subject, self.key);
+        }
         Ok(found.items.first().map(|key| Publisher {
             namespace: key.namespace().unwrap_or_default(),
             name: key.name_any(),
@@ -290,13 +296,15 @@ impl<'a> RevocationPass<'a> {
     }
 
     async fn finish(&mut self) -> Result<(), Error> {
-        let given_up = self.object.annotations().get(annotation::ABANDON).cloned();
+        let given_up = request(&self.object, annotation::ABANDON);
+        let abandoned = given_up.is_some();
         let (type_, reason, message) = match given_up {
             Some(why) => (EventType::Warning, "Abandoned", format!("The order was given up: {}", short(&why))),
             None => (EventType::Normal, "Revoked", "Everything that was ordered is taken away.".to_owned()),
         };
         note(self.ctx, &self.object, type_, reason, message).await;
-        if self.object.spec.order.is_some() && self.object.meta().deletion_timestamp.is_none() {
+        let goes = self.object.spec.order.is_some() || abandoned;
+        if goes && self.object.meta().deletion_timestamp.is_none() {
             let api = RamRevocation::api(self.ctx.kube.clone(), None);
             match api.delete(&self.key.name, &DeleteParams::default()).await {
                 Ok(_) => {}

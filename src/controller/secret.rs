@@ -10,6 +10,7 @@ use kube::api::ObjectMeta;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
+use super::seal::Sealer;
 use crate::api::{Format, GROUP, KeyDeletionPolicy, SECRET_LABEL, SecretOutput, VERSION, Why, annotation};
 use crate::digest;
 use crate::plan::ram_access_key::{Published, SecretSeen};
@@ -52,6 +53,8 @@ pub struct Content<'a> {
     pub intent: Option<&'a str>,
     /// Keys that it replaced, with times.
     pub retiring: &'a [(String, Timestamp, Why)],
+    /// Seals them.
+    pub sealer: Option<&'a Sealer>,
 }
 
 impl Content<'_> {
@@ -118,13 +121,17 @@ impl Content<'_> {
         let others = self.output.annotations.iter().flatten().map(|(key, _)| format!("annotation:{key}"));
         let applied: Vec<String> = labels.chain(others).collect();
         let retiring: Vec<String> = self.retiring.iter().map(marked).collect();
+        let retiring = Some(retiring.join(",")).filter(|text| !text.is_empty());
+        let seal = retiring.as_ref().zip(self.sealer);
+        let seal = seal.map(|(text, sealer)| seal_over(sealer, [self.namespace, self.owner, self.user_id, text]));
         for (key, value) in [
             (annotation::ACCESS_KEY_ID, Some(self.id.to_owned())),
             (annotation::ACCOUNT_ID, Some(self.account_id.to_owned())),
             (annotation::USER_ID, Some(self.user_id.to_owned())),
             (annotation::PUBLISHED_TIME, Some(self.time.to_string())),
             (annotation::INTENT, self.intent.map(str::to_owned)),
-            (annotation::RETIRING, Some(retiring.join(",")).filter(|text| !text.is_empty())),
+            (annotation::RETIRING_SEAL, seal),
+            (annotation::RETIRING, retiring),
             (annotation::PAIR_SHA256, Some(pair_sha256(self.id, self.secret))),
             (APPLIED, Some(applied.join(",")).filter(|text| !text.is_empty())),
         ] {
@@ -249,23 +256,36 @@ pub fn pair(secret: &Secret) -> Option<(String, SecretString)> {
 
 /// What a Secret says to the plan; `wanted` is what would be written now, when that can be told.
 #[must_use]
-pub fn read(stored: Option<&Secret>, owner: &str, wanted: Option<&Secret>) -> SecretSeen {
+pub fn read(stored: Option<&Secret>, owner: &str, wanted: Option<&Secret>, sealer: Option<&Sealer>) -> SecretSeen {
     let Some(stored) = stored else { return SecretSeen::Absent };
     if !belongs_to(&stored.metadata, owner) {
         return SecretSeen::Foreign;
     }
     let meta = &stored.metadata;
     let mark = |key: &str| meta.annotations.as_ref().and_then(|all| all.get(key)).cloned();
+    let user_id = mark(annotation::USER_ID).unwrap_or_default();
+    // Whoever may write the Secret could name keys that are not ours.
+    let genuine = |text: &String| {
+        let namespace = meta.namespace.as_deref().unwrap_or_default();
+        let seals = sealer.map(|sealer| seal_over(sealer, [namespace, owner, &user_id, text]));
+        seals.is_some() && seals == mark(annotation::RETIRING_SEAL)
+    };
+    let names = mark(annotation::RETIRING).filter(genuine).unwrap_or_default();
     SecretSeen::Ours(Published {
         id: mark(annotation::ACCESS_KEY_ID),
         intact: pair(stored).is_some(),
         account_id: mark(annotation::ACCOUNT_ID),
         time: mark(annotation::PUBLISHED_TIME).and_then(|text| text.parse().ok()),
         intent: mark(annotation::INTENT),
-        retiring: retiring(mark(annotation::RETIRING).as_deref().unwrap_or_default()),
+        retiring: retiring(&names),
         up_to_date: wanted.is_none_or(|wanted| same(stored, wanted)),
         owned: meta.owner_references.iter().flatten().any(|reference| is_ours(reference, owner)),
     })
+}
+
+/// The seal over [`annotation::RETIRING`]: of a namespace, a RamAccessKey in it, a RAM user's id, and the text.
+fn seal_over(sealer: &Sealer, [namespace, owner, user_id, retiring]: [&str; 4]) -> String {
+    sealer.over(&["retiring", namespace, owner, user_id, retiring])
 }
 
 /// An entry of [`annotation::RETIRING`].
@@ -322,6 +342,9 @@ pub fn released(stored: &Secret, owner: &str, marks: bool) -> Secret {
 
 #[cfg(test)]
 mod tests {
+    use kube::ResourceExt as _;
+
+    use super::super::seal::tests::sealer;
     use super::*;
 
     fn output(json: &str) -> SecretOutput {
@@ -344,6 +367,7 @@ mod tests {
             time: Timestamp::UNIX_EPOCH,
             intent: Some("intent-1"),
             retiring: &[],
+            sealer: None,
         }
     }
 
@@ -360,7 +384,7 @@ mod tests {
             let (id, found) = pair(&written).expect(format);
             assert_eq!((id.as_str(), found.expose_secret()), ("LTAI0001", "s3cr3t"), "{format}");
             assert!(
-                matches!(read(Some(&written), "reader", Some(&written)), SecretSeen::Ours(p) if p.intact && p.up_to_date)
+                matches!(read(Some(&written), "reader", Some(&written), None), SecretSeen::Ours(p) if p.intact && p.up_to_date)
             );
         }
     }
@@ -370,7 +394,7 @@ mod tests {
         let (output, secret) = (output(r#"{"formats":["Env"]}"#), SecretString::from("s3cr3t"));
         let mut written = content(&output, &secret).over(None);
         written.data.as_mut().expect("data").insert(ENV_SECRET.to_owned(), ByteString(b"other".to_vec()));
-        assert!(matches!(read(Some(&written), "reader", None), SecretSeen::Ours(p) if !p.intact));
+        assert!(matches!(read(Some(&written), "reader", None, None), SecretSeen::Ours(p) if !p.intact));
     }
 
     #[test]
@@ -420,6 +444,27 @@ mod tests {
             Content { deletion_policy: KeyDeletionPolicy::Retain, ..content(&output, &secret) }.over(Some(&owned));
         assert!(owned.metadata.owner_references.is_some() && kept.metadata.owner_references.is_none());
         let free = released(&kept, "reader", true);
-        assert!(matches!(read(Some(&free), "reader", None), SecretSeen::Foreign));
+        assert!(matches!(read(Some(&free), "reader", None, None), SecretSeen::Foreign));
+    }
+
+    #[test]
+    fn only_sealed_keys_on_their_way_out_are_believed() {
+        let (ours, other) = (sealer(1), sealer(2));
+        let (output, secret) = (SecretOutput::default(), SecretString::from("secret".to_owned()));
+        let retiring = [("LTAIold".to_owned(), Timestamp::UNIX_EPOCH, Why::Stray)];
+        let content = Content { retiring: &retiring, sealer: Some(&ours), ..content(&output, &secret) };
+        let written = content.over(None);
+        let believed = |secret: &Secret, sealer| match read(Some(secret), "reader", None, sealer) {
+            SecretSeen::Ours(published) => published.retiring,
+            _ => panic!("it is ours"),
+        };
+        assert_eq!(believed(&written, Some(&ours)), retiring);
+        assert!(believed(&written, Some(&other)).is_empty() && believed(&written, None).is_empty());
+        let mut forged = written.clone();
+        forged.annotations_mut().insert(annotation::RETIRING.to_owned(), "LTAIforeign@1970-01-01T00:00:00Z".to_owned());
+        assert!(believed(&forged, Some(&ours)).is_empty());
+        let mut elsewhere = written;
+        elsewhere.metadata.namespace = Some("team-b".to_owned());
+        assert!(believed(&elsewhere, Some(&ours)).is_empty());
     }
 }

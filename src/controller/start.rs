@@ -11,17 +11,20 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::controller::{Action, Config, Controller, Error as RunError};
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
 use kube::{Client, Resource, ResourceExt};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::drive::{Ctx, Kind, ObjectKey, reconcile};
+use super::drive::{Ctx, Kind, ObjectKey, forget_gone, reconcile};
 use super::error::Error;
 use crate::api::{RamAccessKey, RamAccount, RamRevocation, RamTenant, RamUser, SECRET_LABEL};
 
 type Meta<K> = PartialObjectMeta<K>;
+
+/// How long a deleted object that nothing held may still be counted.
+const SWEEP: Duration = Duration::from_secs(5);
 
 /// Runs all controllers until `ctx.stopping`; running passes end first.
 pub async fn run(ctx: Arc<Ctx>, watches: Client) {
@@ -135,10 +138,10 @@ fn base<K: Kind>(ctx: &Arc<Ctx>, api: Api<Meta<K>>) -> Controller<Meta<K>> {
 }
 
 async fn drain<K: Kind>(controller: Controller<Meta<K>>, ctx: Arc<Ctx>) {
+    let sweeping = sweep(controller.store(), Arc::clone(&ctx));
     let metrics = Arc::clone(&ctx);
-    controller
-        .run(reconcile::<K>, |_, error: &Error, _| Action::requeue(error.wait(2)), ctx)
-        .for_each(|outcome| {
+    let running =
+        controller.run(reconcile::<K>, |_, error: &Error, _| Action::requeue(error.wait(2)), ctx).for_each(|outcome| {
             match outcome {
                 Ok(_) | Err(RunError::ObjectNotFound(_)) => {}
                 Err(RunError::ReconcilerFailed(error, object)) => debug!(%error, %object, "pass failed"),
@@ -148,8 +151,22 @@ async fn drain<K: Kind>(controller: Controller<Meta<K>>, ctx: Arc<Ctx>) {
                 }
             }
             futures::future::ready(())
-        })
-        .await;
+        });
+    tokio::select! {
+        () = running => {}
+        () = sweeping => {}
+    }
+}
+
+/// A controller hears nothing of objects that are deleted while nothing holds them: they are forgotten when the store lacks them.
+async fn sweep<K: Kind>(store: Store<Meta<K>>, ctx: Arc<Ctx>) {
+    if store.wait_until_ready().await.is_err() {
+        return std::future::pending().await;
+    }
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        forget_gone::<K>(&ctx, |key| store.get(&reference::<K>(key)).is_some());
+    }
 }
 
 fn subject<K: Resource<DynamicType = ()>>(kind: &'static str, object: &K) -> ObjectKey {

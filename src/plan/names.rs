@@ -10,13 +10,18 @@ const USER_NAME_LIMIT: usize = 64;
 /// Namespaces have no dot, so two objects never share a name.
 #[must_use]
 pub fn generated(prefix: &str, namespace: &str, name: &str) -> String {
-    let full = format!("{prefix}{namespace}.{name}");
-    if full.len() <= USER_NAME_LIMIT {
-        return full;
+    cut(&format!("{prefix}{namespace}.{name}"), USER_NAME_LIMIT)
+}
+
+/// A name of `limit` characters at most: a longer one ends in a hash of the whole.
+#[must_use]
+pub fn cut(name: &str, limit: usize) -> String {
+    if name.len() <= limit {
+        return name.to_owned();
     }
     // Lower-case hex keeps names apart that RAM compares without regard to case.
-    let hash: String = digest::hex(&[&full]).chars().take(16).collect();
-    let kept: String = full.chars().take(USER_NAME_LIMIT - hash.len() - 1).collect();
+    let hash: String = digest::hex(&[name]).chars().take(16).collect();
+    let kept: String = name.chars().take(limit.saturating_sub(hash.len() + 1)).collect();
     format!("{kept}-{hash}")
 }
 

@@ -123,6 +123,7 @@ reasons! {
     SecretRefused No "The cluster refuses the Secret" "Mend what the detail names.";
     NoFreeSlot No "The RAM user has two AccessKeys already, which is RAM's limit, and none may be removed now" "Wait until one of ours is out of use, revoke it by the annotation ram-operator.dev/revoke, or remove a foreign one in RAM.";
     IntentsFull No "Too many mints without an answer are open" "Wait; they close by themselves within half an hour.";
+    TooOld No "The pair is older than the tenant's accessKeys.maxAge and cannot be replaced now" "See the condition RotationBlocked.";
     PrincipalNameUnknown No "The Secret asks for $(userPrincipalName), which could not be read" "Allow the operator ram:GetDefaultDomain.";
     Inactive No "The keys are disabled, as spec.state asks" "Set spec.state to Active to use them again.";
     DisabledOutside Stalled "The key was disabled in RAM by somebody else" "Enable it in RAM or by the annotation ram-operator.dev/restore, or ask for a new pair by ram-operator.dev/rotate; it is not enabled by itself.";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::api::{
-    NamespaceSelector, Necessity, Permission, PolicyAttachment, PolicyKind, RamTenantSpec, Requirement,
+    AllowedSources, NamespaceSelector, Necessity, Permission, PolicyAttachment, PolicyKind, RamTenantSpec, Requirement,
     SelectorOperator, Span,
 };
 
@@ -72,18 +72,28 @@ impl Grants {
         self.max_age
     }
 
-    /// Refuses a key without allowed sources where the tenant asks for them.
-    pub fn sources(&self, given: bool) -> Result<(), Verdict> {
-        if !given && self.sources == Necessity::Required {
-            return Err(Verdict::new(Reason::SourcesRequired));
+    /// Refuses a key without allowed sources where the tenant asks for them; ranges that hold most of the world are none.
+    pub fn sources(&self, given: Option<&AllowedSources>) -> Result<(), Verdict> {
+        match (self.sources, given) {
+            (Necessity::Optional, _) => Ok(()),
+            (Necessity::Required, None) => Err(Verdict::new(Reason::SourcesRequired)),
+            (Necessity::Required, Some(sources)) => match sources.public_cidrs.iter().find(|range| is_wide(range)) {
+                Some(wide) => Err(Verdict::new(Reason::SourcesRequired).about(format!("{wide} is no restriction"))),
+                None => Ok(()),
+            },
         }
-        Ok(())
     }
 
     /// Refuses an object beyond the tenant's limit.
     pub fn limit(&self) -> Result<(), Verdict> {
         if self.inside { Ok(()) } else { Err(Verdict::new(Reason::LimitReached)) }
     }
+}
+
+/// Whether a range is wider than /8, or /16 of IPv6.
+fn is_wide(range: &str) -> bool {
+    let narrowest = if range.contains(':') { 16 } else { 8 };
+    range.split_once('/').and_then(|(_, bits)| bits.parse().ok()).is_some_and(|bits: u8| bits < narrowest)
 }
 
 /// The one tenant among `tenants` (name and spec, all of one account) that selects a namespace with these labels.
@@ -193,6 +203,29 @@ mod tests {
         assert!(grants.user_name(Some("admin")).is_err());
         assert!(grants.retain(true).is_err());
         assert!(grants.retain(false).is_ok());
+    }
+
+    #[test]
+    fn required_sources_must_restrict_something() {
+        let required = tenant("x", "{}", r#","accessKeys":{"allowedSources":"Required"}"#).1;
+        let optional = tenant("x", "{}", "").1;
+        let sources = |cidrs: &[&str]| AllowedSources {
+            public_cidrs: cidrs.iter().map(|cidr| (*cidr).to_owned()).collect(),
+            vpcs: Vec::new(),
+        };
+        for (cidrs, enough) in [
+            (vec!["203.0.113.7"], true),
+            (vec!["10.0.0.0/8", "2001:db8::/16"], true),
+            (vec!["203.0.113.7", "0.0.0.0/0"], false),
+            (vec!["128.0.0.0/1"], false),
+            (vec!["::/0"], false),
+            (vec!["2001::/8"], false),
+        ] {
+            let given = sources(&cidrs);
+            assert_eq!(Grants::of(&required, true).sources(Some(&given)).is_ok(), enough, "{cidrs:?}");
+            assert!(Grants::of(&optional, true).sources(Some(&given)).is_ok());
+        }
+        assert!(Grants::of(&required, true).sources(None).is_err());
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod freeze;
 mod gaps;
 mod generated;
 mod imports;
+mod interference;
 mod keys;
 mod kill;
 mod leader;

@@ -422,7 +422,7 @@ async fn workload(world: &World, kind: &str, name: &str) {
 async fn restarted(world: &World, kind: &str, name: &str) -> (Option<i64>, Option<String>) {
     let found = workloads(world, kind).get(name).await.expect("a workload");
     let annotations = found.data.pointer("/spec/template/metadata/annotations");
-    let key = annotations.and_then(|all| all[annotation::RESTARTED_FOR].as_str().map(str::to_owned));
+    let key = annotations.and_then(|all| all["ram-operator.dev/restarted-for.ingest"].as_str().map(str::to_owned));
     (found.metadata.generation, key)
 }
 
@@ -457,6 +457,37 @@ async fn until_without(world: &World, type_: &str) {
 fn targets(names: &[(&str, &str)]) -> Value {
     let all: Vec<Value> = names.iter().map(|(kind, name)| json!({"kind": kind, "name": name})).collect();
     json!({"rotation": {"overlap": "3h", "quarantine": "1h"}, "restartTargets": all})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_keys_restart_the_same_workload_and_neither_takes_that_for_interference() {
+    let world = World::new("restart_shared").await;
+    let operator = world.operator().await;
+    right_to_restart(&world).await;
+    workload(&world, "Deployment", "ingest").await;
+    made(&world, targets(&[("Deployment", "ingest")])).await;
+    world.user("writer", json!({})).await;
+    world.key("egress", "writer", targets(&[("Deployment", "ingest")])).await;
+    world.available("RamAccessKey", "egress").await;
+    until_without(&world, "RestartFailed").await;
+    ask(&world, "rotate", "1").await;
+    done(&world, "rotate", "1").await;
+    world.annotate("RamAccessKey", "egress", annotation::ROTATE, "1").await;
+    let api = world.dynamic("RamAccessKey", Some(&world.ns));
+    eventually("the other key to be rotated", || async {
+        let object = api.get("egress").await.map_err(|e| e.to_string())?;
+        let done = &object.data["status"]["requests"]["rotate"]["done"];
+        if *done == json!("1") { Ok(()) } else { Err(object.data["status"].to_string()) }
+    })
+    .await;
+    for name in ["ingest", "egress"] {
+        world.reconcile("RamAccessKey", name).await;
+        let object = api.get(name).await.expect("there");
+        assert_without(&object.data, "RestartFailed");
+    }
+    assert_eq!(restarted(&world, "Deployment", "ingest").await, (Some(3), Some(works(&world).await)));
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -518,7 +549,8 @@ async fn workloads_are_restarted_once_for_each_new_pair() {
     }
 
     // Taken back by somebody: said, and not done again.
-    let back = json!({"spec": {"template": {"metadata": {"annotations": {annotation::RESTARTED_FOR: null}}}}});
+    let back =
+        json!({"spec": {"template": {"metadata": {"annotations": {"ram-operator.dev/restarted-for.ingest": null}}}}});
     let patched = workloads(&world, "Deployment").patch("ingest", &PatchParams::default(), &Patch::Merge(back)).await;
     patched.expect("patched");
     for _ in 0..2 {

@@ -598,7 +598,7 @@ async fn a_foreign_key_in_the_second_slot_blocks_rotation_and_nothing_else() {
     ask(&world, "rotate", "now").await;
     let object = looked(&world, "ingest").await;
     assert_well(&object);
-    assert_true(&object, "RotationBlocked", "NoFreeSlot", &[&format!("{foreign} (foreign)"), "remove it"]);
+    assert_true(&object, "RotationBlocked", "NoFreeSlot", &[&format!("{foreign} (foreign)"), "delete it in RAM"]);
     assert_eq!(object["status"]["requests"]["rotate"]["accepted"], "now");
     assert!(object["status"]["requests"]["rotate"]["done"].is_null());
     no_writes(&world);

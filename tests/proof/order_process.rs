@@ -127,6 +127,7 @@ impl OrderProcess {
             abandoned: false,
             spec: spec(order),
             account: if self.account { Ok(account_view()) } else { Err(Verdict::new(Reason::AccountNotReady)) },
+            user_name: None,
             found_before: self.found,
             ram: self.ram.as_ref().map(|(marker, keys)| plan::InRam {
                 user: match marker {

@@ -17,10 +17,11 @@ use kube::{Client, Resource, ResourceExt};
 use tokio::sync::OwnedMutexGuard;
 
 use super::accounts::Account;
-use super::drive::{Ctx, Kind, LONGEST_REQUEST, ObjectKey, Pass, Passed, drive, note, paused, set_finalizer};
+use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, paused, request, set_finalizer};
 use super::error::Error;
 use super::hand_over::{Patience, account_of, leave, patience};
 use super::ram_revocation::purge;
+use super::seal::Sealer;
 use super::secret;
 use super::status;
 use super::tenancy::NamespaceView;
@@ -29,8 +30,8 @@ use crate::api::{
     UserDeletionPolicy, UserState, Why, annotation,
 };
 use crate::plan::ram_access_key::{
-    Asked, InRam, Journal, Retiring, Seen, Sibling, Step, UserSeen, Workload, in_window, next, noted_sources, notes,
-    order, released, settle, wanted_sources, window_end,
+    Asked, InRam, Journal, Retiring, SecretSeen, Seen, Sibling, Step, UserSeen, Workload, in_window, next,
+    noted_sources, notes, order, released, settle, wanted_sources, window_end,
 };
 use crate::plan::{Extra, Next, Reason, Verdict};
 use crate::ram::{self, Class, KeyPair, KeySources, KeyStatus, Lane, LastUsed, Proof};
@@ -86,6 +87,7 @@ struct KeyPass<'a> {
     retain_denied: bool,
     max_age: Option<Duration>,
     stored: Option<Secret>,
+    sealer: Option<&'a Sealer>,
     siblings: Vec<Sibling>,
     ram: Option<InRam>,
     journal: Journal,
@@ -122,6 +124,7 @@ impl<'a> KeyPass<'a> {
             retain_denied: false,
             max_age: None,
             stored: None,
+            sealer: None,
             siblings: Vec::new(),
             ram: None,
             journal,
@@ -183,10 +186,13 @@ impl<'a> KeyPass<'a> {
         Err(Error::Gone)
     }
 
+    /// What the Secret says; `wanted` is what would be written now.
+    fn read(&self, wanted: Option<&Secret>) -> SecretSeen {
+        secret::read(self.stored.as_ref(), &self.key.name, wanted, self.sealer)
+    }
+
     fn asked(&self) -> Asked {
-        let value = |key: &str| {
-            self.object.annotations().get(key).filter(|v| (1..=LONGEST_REQUEST).contains(&v.len())).cloned()
-        };
+        let value = |key: &str| request(&self.object, key);
         Asked {
             rotate: value(annotation::ROTATE),
             revoke: value(annotation::REVOKE),
@@ -254,7 +260,7 @@ impl<'a> KeyPass<'a> {
             listed: self.listed,
             deleted: self.deleted.clone(),
             enabled: self.enabled.clone(),
-            secret: secret::read(self.stored.as_ref(), &self.key.name, wanted.as_ref()),
+            secret: self.read(wanted.as_ref()),
             siblings: self.siblings.clone(),
             proofs: self.proofs.clone(),
             uses: self.uses.clone(),

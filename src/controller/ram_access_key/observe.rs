@@ -6,7 +6,6 @@ use kube::ResourceExt;
 use super::super::drive::{Kind, ObjectKey};
 use super::super::error::Error;
 use super::super::ram_user::{KeyFound, by_id, holders_of, user_name};
-use super::super::secret;
 use super::super::tenancy;
 use super::KeyPass;
 use crate::api::{KeyDeletionPolicy, RamUser};
@@ -36,7 +35,7 @@ impl KeyPass<'_> {
         if self.object.spec.allowed_sources.is_none() || self.deleting() || self.client.is_none() {
             return Ok(());
         }
-        let SecretSeen::Ours(secret) = secret::read(self.stored.as_ref(), &self.key.name, None) else { return Ok(()) };
+        let SecretSeen::Ours(secret) = self.read(None) else { return Ok(()) };
         let Some(id) = secret.id.filter(|id| self.sources_of.as_ref() != Some(id)) else { return Ok(()) };
         let there = self.ram.as_ref().is_some_and(|ram| ram.keys.iter().any(|key| key.id == id));
         if there {
@@ -77,6 +76,7 @@ impl KeyPass<'_> {
     }
 
     pub(super) async fn look_at_cluster(&mut self) -> Result<(), Error> {
+        self.sealer = Some(self.ctx.seal.open(&self.ctx.kube, &self.ctx.settings.namespace).await?);
         let secret_name = self.secret_name().to_owned();
         let secrets = self.secrets();
         let (namespace, stored, siblings) = futures::join!(
@@ -103,7 +103,7 @@ impl KeyPass<'_> {
         self.retain_denied = grants.as_ref().is_ok_and(|grants| grants.retain(true).is_err());
         let retains = self.object.spec.deletion_policy != KeyDeletionPolicy::Delete;
         self.max_age = grants.as_ref().ok().and_then(Grants::max_age);
-        let sources = self.object.spec.allowed_sources.is_some();
+        let sources = self.object.spec.allowed_sources.as_ref();
         self.grant = grants.and_then(|grants| {
             grants.retain(retains).and_then(|()| grants.sources(sources)).and_then(|()| grants.limit())
         });

@@ -31,8 +31,10 @@ impl KeyPass<'_> {
     pub(super) fn wanted(&self) -> Option<Secret> {
         let stored = self.stored.as_ref()?;
         let (id, secret) = secret::pair(stored)?;
-        let SecretSeen::Ours(published) = secret::read(Some(stored), &self.key.name, None) else { return None };
-        let time = published.time?;
+        let SecretSeen::Ours(published) = self.read(None) else { return None };
+        // A mark that was lost is written again.
+        let noted = self.journal.published_time.or(self.journal.create_time);
+        let time = published.time.or(noted).unwrap_or_else(|| self.now());
         self.compose(&id, &secret, time, published.intent.as_deref(), &published.retiring)
     }
 
@@ -66,6 +68,7 @@ impl KeyPass<'_> {
             time,
             intent,
             retiring,
+            sealer: self.sealer,
         };
         Some(content.over(self.stored.as_ref()))
     }

@@ -9,7 +9,11 @@ use super::super::drive::note;
 use super::super::error::Error;
 use super::KeyPass;
 use crate::api::{Restart, RestartTarget, WorkloadKind, annotation};
+use crate::plan::names::cut;
 use crate::plan::ram_access_key::{Workload, settle};
+
+/// Kubernetes takes 63 characters after the `/` of an annotation's key; `restarted-for.` is fourteen of them.
+const LONGEST_NAME: usize = 49;
 
 impl KeyPass<'_> {
     fn workloads_of(&self, kind: WorkloadKind) -> Api<DynamicObject> {
@@ -24,7 +28,7 @@ impl KeyPass<'_> {
     pub(super) async fn look_at_workloads(&mut self) -> Result<(), Error> {
         for target in self.object.spec.restart_targets.clone().unwrap_or_default() {
             let seen = match self.workloads_of(target.kind).get_opt(&target.name).await {
-                Ok(Some(found)) => Workload::For(restarted_for(&found)),
+                Ok(Some(found)) => Workload::For(restarted(&found, &self.key.name)),
                 Ok(None) => Workload::Missing,
                 Err(error) => denied(error)?,
             };
@@ -36,7 +40,7 @@ impl KeyPass<'_> {
     pub(super) async fn restart(&mut self, target: RestartTarget) -> Result<(), Error> {
         let journal = settle(&self.seen(), self.now());
         let Some(id) = journal.access_key_id.clone() else { return Err(Error::Unsettled) };
-        let patch = json!({"spec": {"template": {"metadata": {"annotations": {annotation::RESTARTED_FOR: id}}}}});
+        let patch = json!({"spec": {"template": {"metadata": {"annotations": {restarted_for(&self.key.name): id}}}}});
         let api = self.workloads_of(target.kind);
         let seen = match api.patch(&target.name, &PatchParams::default(), &Patch::Merge(patch)).await {
             Ok(_) => Workload::For(Some(id.clone())),
@@ -60,9 +64,15 @@ impl KeyPass<'_> {
     }
 }
 
-fn restarted_for(object: &DynamicObject) -> Option<String> {
+/// The annotation of one RamAccessKey: a pod may use the pairs of several.
+#[must_use]
+pub fn restarted_for(name: &str) -> String {
+    format!("{}{}", annotation::RESTARTED_FOR, cut(name, LONGEST_NAME))
+}
+
+fn restarted(object: &DynamicObject, name: &str) -> Option<String> {
     let annotations = object.data.pointer("/spec/template/metadata/annotations")?;
-    annotations.get(annotation::RESTARTED_FOR).and_then(Value::as_str).map(str::to_owned)
+    annotations.get(restarted_for(name)).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// A right that is missing, or an admission policy that refuses, is said in a condition; it is no reason to stop.

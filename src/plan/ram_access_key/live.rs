@@ -188,6 +188,7 @@ fn proof(seen: &Seen, journal: &Journal, id: &str) -> Stage {
 
 fn rest(seen: &Seen, journal: &Journal, now: Timestamp) -> Verdict {
     let mut verdict = match &seen.grant {
+        Ok(()) if rotate::overdue(seen, journal, now) => reason(Reason::TooOld).again_in(LATER),
         Ok(()) => reason(Reason::Available),
         Err(refused) => refused.clone().again_in(LATER),
     };

@@ -82,6 +82,10 @@ fn refused_restore(seen: &Seen, journal: &Journal) -> Option<(&'static str, Stri
     if journal.requests.restore.open().is_some() {
         return seen.granted().err().map(|refused| (refused.reason.name(), refused.message()));
     }
+    if journal.requests.restore.failed() && seen.asked.restore == journal.requests.restore.accepted {
+        let message = "The key was deleted before it could be enabled again. Ask for a new pair by the annotation ram-operator.dev/rotate.";
+        return Some(("Deleted", message.to_owned()));
+    }
     let value =
         seen.asked.restore.as_ref().filter(|value| journal.requests.restore.accepted.as_ref() != Some(*value))?;
     let reason = if journal.is_revoked(id_in(value)) { "Revoked" } else { "NotDisabled" };

@@ -36,9 +36,14 @@ impl Pace {
 }
 
 impl Seen {
-    /// The pace of this key's spec.
+    /// The pace of this key's spec. Where the tenant bounds the age of keys, an old one has to be out of the way before the next comes.
     #[must_use]
     pub fn pace(&self) -> Pace {
-        Pace::of(&self.spec.rotation)
+        let mut pace = Pace::of(&self.spec.rotation);
+        if let Some(most) = self.max_age {
+            pace.overlap = pace.overlap.min(most / 2);
+            pace.quarantine = pace.quarantine.min(most / 4);
+        }
+        pace
     }
 }

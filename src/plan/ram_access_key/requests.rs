@@ -74,6 +74,17 @@ impl Progress {
         *self = Self { accepted: Some(value.to_owned()), done: Some(value.to_owned()), key: None };
     }
 
+    /// It will never be complete.
+    fn fail(&mut self) {
+        self.key = None;
+    }
+
+    /// Whether it was taken up and could not be carried out.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.accepted != self.done && self.key.is_none()
+    }
+
     fn complete(&mut self) {
         self.done.clone_from(&self.accepted);
     }
@@ -175,12 +186,14 @@ fn complete(journal: &mut Journal, seen: &Seen, now: Timestamp) {
     {
         journal.requests.rotate.complete();
     }
-    if let Some(id) = journal.requests.restore.open().map(str::to_owned)
-        && !seen.is(&id, KeyStatus::Inactive)
-    {
-        journal.requests.restore.complete();
-        // Its overlap begins when it works again.
-        restart_overlap(journal, &id, now);
+    if let Some(id) = journal.requests.restore.open().map(str::to_owned) {
+        if seen.is(&id, KeyStatus::Active) {
+            journal.requests.restore.complete();
+            // Its overlap begins when it works again.
+            restart_overlap(journal, &id, now);
+        } else if !is_ours(journal, &id) {
+            journal.requests.restore.fail();
+        }
     }
     if let Some(id) = journal.requests.revoke.open()
         && settled

@@ -60,7 +60,7 @@ pub(super) fn failures(seen: &Seen, journal: &Journal) -> Vec<String> {
             Workload::For(has) => {
                 let restarted = record(journal, target).is_some_and(|r| r.access_key_id == id && r.time.is_some());
                 (restarted && has.as_deref() != Some(id)).then(|| {
-                    format!("the annotation on {name} was taken back by somebody else, and is not put there again")
+                    format!("The annotation on {name} was taken back by somebody else, and is not put there again")
                 })
             }
         }

@@ -34,6 +34,8 @@ fn step(seen: &Seen, journal: &Journal, key: &Retiring, now: Timestamp) -> Optio
         (Why::Stray | Why::Revoked, true) => Some(Step::Disable(key.id.clone())),
         (Why::Revoked, false) => Some(Step::Delete(key.id.clone())),
         (Why::Replaced, false) if seen.to_restore(journal, &key.id) => Some(Step::Enable(key.id.clone())),
+        // Somebody waits for it.
+        (Why::Replaced, false) if journal.requests.restore.open() == Some(&key.id) => None,
         (Why::Replaced, true) if now > after(key.time, pace.overlap) => match seen.uses.get(&key.id) {
             None => Some(Step::LookAtUse(key.id.clone())),
             // Nobody used it recently, as far as RAM knows by now.

@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 
 use super::mint::role;
-use super::{Journal, Seen, Step, after};
+use super::{Journal, Seen, Step, UserSeen, after};
+use crate::api::KeyState;
 use crate::digest;
 use crate::plan::timing::KEYS_PER_USER;
+use crate::plan::{Reason, Verdict};
 
 /// What stands in the way of a rotation, or that nothing does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +33,22 @@ pub(super) fn due(seen: &Seen, journal: &Journal) -> Option<Timestamp> {
     Timestamp::from_second(due.as_second()).ok()
 }
 
+/// Whether the published pair is older than the tenant allows, and something is in the way of its rotation.
+pub(super) fn overdue(seen: &Seen, journal: &Journal, now: Timestamp) -> bool {
+    let (Some(id), Some(most)) = (journal.access_key_id.as_deref(), seen.max_age) else { return false };
+    let old = journal.create_time.is_some_and(|made| now > after(made, most));
+    old && matches!(next(seen, journal, id, now), Rotation::Blocked(..))
+}
+
+/// What lets rotation rest as long as it holds.
+fn resting(seen: &Seen) -> Option<Verdict> {
+    match seen.user {
+        UserSeen::Made { suspended: true, .. } => Some(Verdict::new(Reason::UserSuspended)),
+        _ if seen.spec.state == KeyState::Inactive => Some(Verdict::new(Reason::Inactive)),
+        _ => None,
+    }
+}
+
 fn fraction(parts: &[&str]) -> f64 {
     let digits: String = digest::hex(parts).chars().take(4).collect();
     u16::from_str_radix(&digits, 16).map_or(0.0, |n| f64::from(n) / f64::from(u16::MAX))
@@ -40,6 +58,9 @@ pub(super) fn next(seen: &Seen, journal: &Journal, id: &str, now: Timestamp) -> 
     let asked = journal.requests.rotate.open() == Some(id);
     if !asked && due(seen, journal).is_none_or(|due| now < due) {
         return Rotation::NotDue;
+    }
+    if let Some(rests) = resting(seen) {
+        return if asked { Rotation::Blocked(rests.reason.name(), rests.message()) } else { Rotation::NotDue };
     }
     if let Err(refused) = seen.granted() {
         return Rotation::Blocked(refused.reason.name(), refused.message());
@@ -60,7 +81,7 @@ fn occupied(seen: &Seen, journal: &Journal, id: &str) -> String {
     let others = seen.keys().iter().filter(|key| key.id != id).map(|key| role(seen, journal, &key.id));
     let others: Vec<String> = others.collect();
     format!(
-        "RAM gives a user two AccessKeys, and the other one is {}. Wait for it to go, or remove it.",
+        "RAM gives a user two AccessKeys, and the other one is {}. Wait for it to go, revoke it by the annotation ram-operator.dev/revoke if it is ours, or delete it in RAM.",
         others.join(", ")
     )
 }

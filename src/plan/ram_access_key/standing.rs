@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{SecretSeen, Seen, after};
+use super::{Published, SecretSeen, Seen, after};
 use crate::api::Why;
 use crate::plan::timing::READ_LAG;
 use crate::ram::Proof;
@@ -34,6 +34,7 @@ pub fn standing(seen: &Seen, now: Timestamp) -> Standing {
     };
     if let (Some(id), Ok(account)) = (&secret.account_id, &seen.account)
         && *id != account.account_id
+        && !noted_here(seen, secret, &account.account_id)
     {
         return Standing::OtherAccount;
     }
@@ -61,6 +62,14 @@ pub fn standing(seen: &Seen, now: Timestamp) -> Standing {
         }
         Some(_) => Standing::Lost,
     }
+}
+
+/// Our own note wins over an annotation that somebody may have changed.
+fn noted_here(seen: &Seen, secret: &Published, account_id: &str) -> bool {
+    let journal = &seen.journal;
+    journal.account_id.as_deref() == Some(account_id)
+        && journal.access_key_id.is_some()
+        && journal.access_key_id == secret.id
 }
 
 fn listed(seen: &Seen, id: &str, now: Timestamp) -> Standing {

@@ -348,6 +348,67 @@ fn a_stray_is_left_behind_and_published_as_what_it_is() {
 }
 
 #[test]
+fn a_tenants_bound_on_age_is_not_evaded_by_long_waits_or_hidden_by_what_is_in_the_way() {
+    let day = Duration::from_hours(24);
+    let mut seen = seen();
+    seen.max_age = Some(day * 8);
+    seen.spec.rotation.overlap = crate::api::Span("9999d".to_owned());
+    assert_eq!((seen.pace().overlap, seen.pace().quarantine), (day * 4, day * 2));
+    keys(&mut seen)[0].create_time = ago(day * 9);
+    assert!(matches!(step(&seen), Step::Mint { .. }));
+    seen.paused = true;
+    assert_eq!(rest(&seen).reason, Reason::TooOld);
+    // Wanted already, as every pair some time before its bound, and not too old yet.
+    keys(&mut seen)[0].create_time = ago(day * 8);
+    assert_eq!(rest(&seen).reason, Reason::Available);
+}
+
+#[test]
+fn a_rotation_that_is_asked_for_while_the_keys_rest_says_why_it_waits() {
+    for user in [false, true] {
+        let mut seen = seen();
+        seen.asked.rotate = Some("1".to_owned());
+        seen.journal = settle(&seen, now());
+        if user {
+            let UserSeen::Made { suspended, .. } = &mut seen.user else { panic!("made") };
+            *suspended = true;
+        } else {
+            seen.spec.state = KeyState::Inactive;
+        }
+        let note = notes(&seen, &settle(&seen, now()), now()).into_iter().next().expect("a note");
+        assert_eq!((note.0, note.1), ("RotationBlocked", if user { "UserSuspended" } else { "Inactive" }));
+    }
+}
+
+#[test]
+fn our_own_note_of_the_account_wins_over_the_secrets() {
+    let mut seen = seen();
+    *published(&mut seen) =
+        Published { account_id: Some("9".to_owned()), up_to_date: false, ..published(&mut seen).clone() };
+    assert_eq!(step(&seen), Step::Republish);
+    seen.journal = Journal::default();
+    assert_eq!(rest(&seen).reason, Reason::WrongAccount);
+}
+
+#[test]
+fn a_key_that_somebody_waits_for_is_not_deleted_and_a_restore_that_failed_says_so() {
+    let mut seen = seen();
+    keys(&mut seen).push(key("LTAIold", KeyStatus::Inactive, ago(OVERLAP * 9)));
+    let long_ago = ago(QUARANTINE * 2);
+    seen.journal.retiring = vec![retiring("LTAIold", Why::Replaced, long_ago, Some(long_ago))];
+    seen.journal.requests.restore =
+        Progress { accepted: Some("LTAIold".to_owned()), done: None, key: Some("LTAIold".to_owned()) };
+    seen.asked.restore = Some("LTAIold".to_owned());
+    seen.paused = true;
+    used(&mut seen, "LTAIold", None);
+    assert_eq!(rest(&seen).reason, Reason::Available);
+    keys(&mut seen).pop();
+    let journal = settle(&seen, now());
+    assert_ne!(journal.requests.restore.done.as_deref(), Some("LTAIold"));
+    assert!(notes(&seen, &journal, now()).iter().any(|note| note.1 == "Deleted"));
+}
+
+#[test]
 fn a_stray_makes_room_for_a_lost_pair() {
     let mut seen = seen();
     seen.secret = SecretSeen::Absent;
@@ -541,6 +602,7 @@ fn other_peoples_secrets_and_accounts_stop_everything() {
     assert_eq!(rest(&seen).reason, Reason::SecretConflict);
     let mut seen = self::seen();
     published(&mut seen).account_id = Some("2".to_owned());
+    seen.journal = Journal::default();
     assert_eq!(rest(&seen).reason, Reason::WrongAccount);
     let mut seen = self::seen();
     seen.journal.account_id = Some("2".to_owned());

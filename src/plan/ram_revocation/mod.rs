@@ -58,6 +58,8 @@ pub struct Seen {
     pub spec: RamRevocationSpec,
     /// The account, or why it cannot be used.
     pub account: Result<AccountView, Verdict>,
+    /// RAM's `UserName` of the key's user, as far as it is known.
+    pub user_name: Option<String>,
     /// The key's user was found before.
     pub found_before: bool,
     /// What RAM shows; absent when it could not be asked.

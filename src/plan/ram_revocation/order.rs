@@ -53,7 +53,7 @@ fn certain(seen: &Seen, order: &Order, now: Timestamp) -> Result<(), Verdict> {
     let deleted = order.access_key_ids.iter().all(|id| seen.deleted.contains(id));
     let early = |sure: &Timestamp| seen.sure_until(now) <= *sure;
     match sure.filter(early).filter(|_| !deleted && !order.access_key_ids.is_empty()) {
-        Some(sure) => Err(reason(Reason::Deleting).again_at(sure, now)),
+        Some(sure) => Err(reason(Reason::Deleting).about("a second look is to confirm it").again_at(sure, now)),
         None => Ok(()),
     }
 }
@@ -186,7 +186,7 @@ fn user(seen: &Seen, order: &Order, now: Timestamp) -> Result<Step, Verdict> {
     let Some(ram) = &seen.ram else { return Err(reason(Reason::AccountNotReady)) };
     let going: Vec<&str> = seen.claims.iter().filter(|c| c.deleting).map(|claim| claim.name.as_str()).collect();
     if !going.is_empty() {
-        return Err(reason(Reason::WaitingForKeys).about(going.join(", ")).again_in(SOON));
+        return Err(reason(Reason::WaitingForKeys).about(going.join(", ")).again_in(6 * SOON));
     }
     let open = window_end(seen.claims.iter().flat_map(|claim| &claim.intents));
     if let Some(end) = open.and_then(|end| end.saturating_add(READ_LAG).ok()).filter(|end| seen.sure_until(now) <= *end)

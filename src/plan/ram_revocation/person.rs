@@ -10,7 +10,10 @@ pub(super) fn next(seen: &Seen) -> Result<Step, Verdict> {
     match &ram.user {
         Owner::Gone => return over(seen, id),
         Owner::Marked(marker) if marker.owner_id == account.owner_id => {}
-        Owner::Marked(_) | Owner::NotOurs => return Err(reason(Reason::RevokeRefused).about(id)),
+        Owner::Marked(_) | Owner::NotOurs => {
+            let user = seen.user_name.as_deref().unwrap_or("unknown");
+            return Err(reason(Reason::RevokeRefused).about(format!("{id} of RAM user {user}")));
+        }
     }
     let there = seen.key(id).is_some() || seen.publisher.is_some();
     if there && !seen.finalizer && !seen.deleting {
@@ -23,7 +26,7 @@ pub(super) fn next(seen: &Seen) -> Result<Step, Verdict> {
         Some(publisher) if !publisher.told => return Ok(Step::Tell(publisher.clone())),
         Some(publisher) => {
             let name = format!("{}/{}", publisher.namespace, publisher.name);
-            return Err(reason(Reason::AwaitingReplacement).about(name).again_in(crate::plan::timing::SOON));
+            return Err(reason(Reason::AwaitingReplacement).about(name).again_in(crate::plan::timing::LATER));
         }
         None => {}
     }

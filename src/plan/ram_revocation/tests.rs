@@ -55,6 +55,7 @@ fn seen(order: Option<Order>) -> Seen {
             default_domain: None,
             leaving: false,
         }),
+        user_name: Some("team-a.reader".to_owned()),
         found_before: true,
         ram: Some(InRam {
             user: Owner::Marked(marker("0a1b2c3d-1")),
