@@ -23,7 +23,7 @@ use crate::support::ram::{
 const RAM: &str = "2015-05-01";
 const IMS: &str = "2019-08-15";
 const STS: &str = "2015-04-01";
-type Pairs<'a> = &'a [(&'a str, &'a str)];
+pub(crate) type Pairs<'a> = &'a [(&'a str, &'a str)];
 type PairVec<'a> = Vec<(&'a str, &'a str)>;
 
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -31,7 +31,7 @@ const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495
 // ---- a small client ----
 
 #[derive(Clone)]
-struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
     url: String,
     key: String,
@@ -49,20 +49,20 @@ struct Raw {
 }
 
 #[derive(Debug)]
-struct Answer {
-    status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     headers: reqwest::header::HeaderMap,
     text: String,
     json: Value,
 }
 
 impl Answer {
-    fn ok(self) -> Value {
+    pub(crate) fn ok(self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text);
         self.json
     }
 
-    fn is(&self, status: u16, code: &str) {
+    pub(crate) fn is(&self, status: u16, code: &str) {
         assert_eq!((self.status, self.json["Code"].as_str().unwrap_or_default()), (status, code), "{}", self.text);
     }
 }
@@ -75,15 +75,15 @@ impl Client {
         Self { http, url: emulator.url(), key, secret, token: None }
     }
 
-    fn with(&self, key: &str, secret: &str, token: Option<&str>) -> Self {
+    pub(crate) fn with(&self, key: &str, secret: &str, token: Option<&str>) -> Self {
         Self { key: key.to_owned(), secret: secret.to_owned(), token: token.map(str::to_owned), ..self.clone() }
     }
 
-    async fn ram(&self, action: &str, params: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn ram(&self, action: &str, params: &[(&str, &str)]) -> Answer {
         self.try_call(RAM, action, params).await.unwrap()
     }
 
-    async fn ims(&self, action: &str, params: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn ims(&self, action: &str, params: &[(&str, &str)]) -> Answer {
         self.try_call(IMS, action, params).await.unwrap()
     }
 
@@ -219,15 +219,15 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
-fn user(name: &str) -> [(&str, &str); 1] {
+pub(crate) fn user(name: &str) -> [(&str, &str); 1] {
     [("UserName", name)]
 }
 
-async fn start() -> (Emulator, Client) {
+pub(crate) async fn start() -> (Emulator, Client) {
     start_with(Options::default()).await
 }
 
-async fn start_with(options: Options) -> (Emulator, Client) {
+pub(crate) async fn start_with(options: Options) -> (Emulator, Client) {
     let emulator = Emulator::start(options).await;
     let client = Client::of(&emulator);
     (emulator, client)

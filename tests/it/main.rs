@@ -20,6 +20,7 @@ mod binary;
 mod chart;
 mod crash;
 mod emulator;
+mod emulator_policies;
 mod ends;
 mod examples;
 mod faults;

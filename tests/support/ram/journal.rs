@@ -60,10 +60,11 @@ pub fn line(account: &Account, action: &str, params: &Params) -> String {
         return words.join(" ");
     }
     words.extend(user(account, params));
-    if let (Some(kind), Some(name)) = (params.some("PolicyType"), params.some("PolicyName")) {
-        words.push(format!("{kind}/{name}"));
-    }
     words.extend(params.some("GroupName").map(str::to_owned));
+    // An action without a PolicyType is about a custom policy.
+    let kind = params.some("PolicyType").unwrap_or("Custom");
+    words.extend(params.some("PolicyName").map(|name| format!("{kind}/{name}")));
+    words.extend(params.some("VersionId").map(str::to_owned));
     words.join(" ")
 }
 

@@ -78,9 +78,9 @@ pub fn user_name(param: &str, text: &str, leading_hyphen_allowed: bool) -> Resul
     Ok(())
 }
 
-/// GroupName: 1 to 64 of letters, digits, `.`, `-`, `_`.
-pub fn group_name(text: &str) -> Result<(), Refusal> {
-    name("GroupName", text, 64, ".-_")
+/// GroupName: 1 to 64 of letters, digits, `-` and, if `dotted`, `.` and `_`.
+pub fn group_name(param: &str, text: &str, dotted: bool) -> Result<(), Refusal> {
+    name(param, text, 64, if dotted { ".-_" } else { "-" })
 }
 
 /// PolicyName: 1 to 128 of letters, digits, `-`.

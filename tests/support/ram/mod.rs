@@ -20,9 +20,11 @@
 mod actions;
 mod bin;
 mod clock;
+mod document;
 mod envelope;
 mod faults;
 mod gateway;
+mod groups;
 mod journal;
 mod limits;
 mod listener;
@@ -31,6 +33,9 @@ mod network;
 mod options;
 mod params;
 mod person;
+mod person_policies;
+mod policies;
+mod policy_views;
 mod snapshot;
 mod state;
 pub mod verify;
@@ -50,6 +55,7 @@ pub use self::journal::Call;
 pub use self::options::{NeverForm, OidcTrust, Options, RolePreset, Trust};
 pub use self::params::Params;
 pub use self::person::Person;
+pub use self::policy_views::{GroupView, PolicyView, VersionView};
 pub use self::snapshot::{KeyView, Snapshot, UserView};
 
 use self::gateway::Gateway;
@@ -124,7 +130,7 @@ impl Emulator {
         Person(self.gateway.clone())
     }
 
-    /// The users and keys as they are.
+    /// The users, keys, groups and custom policies as they are.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::of(&self.gateway.state().account)
     }

@@ -99,6 +99,28 @@ pub struct Options {
     pub system_policies_per_user: usize,
     /// Custom policies attached to one user. Default 10.
     pub custom_policies_per_user: usize,
+    /// Groups per account. Default 300.
+    pub groups_quota: usize,
+    /// System policies attached to one group. Default 20.
+    pub system_policies_per_group: usize,
+    /// Custom policies attached to one group. Default 10.
+    pub custom_policies_per_group: usize,
+    /// A new group may have `.` and `_` in its name. Default: yes. Older documentation says no.
+    pub dotted_group_names: bool,
+    /// Custom policies per account. Default 1500.
+    pub policies_quota: usize,
+    /// The size of a policy document is counted in bytes. Default: yes. Else in characters.
+    pub policy_size_in_bytes: bool,
+    /// A statement may have NotAction for Action and NotResource for Resource. Default: no, that is malformed.
+    pub not_action_allowed: bool,
+    /// A new version of a policy gets the lowest number that is free. Default: no, it gets one that the policy never had.
+    pub version_numbers_reused: bool,
+    /// Code (with status 409) of DeletePolicy for a policy that a role has. RAM's own code is not documented. Default:
+    /// `DeleteConflict.Role.Policy`; by the pattern of the others it would be `DeleteConflict.Policy.Role`.
+    pub role_conflict_code: String,
+    /// DeletePolicy and DeleteGroup conflict for this time after the last call that detached the policy, or took a policy or a user from the
+    /// group. Default: none.
+    pub delete_conflict_lag: Duration,
     /// Form of a date of last use that is not there. Default: absent.
     pub last_used_never: NeverForm,
     /// Use of a key shows in GetAccessKeyLastUsed after this time (RAM: about two hours). Default: at once.
@@ -156,6 +178,16 @@ impl Default for Options {
             groups_per_user: 10,
             system_policies_per_user: 20,
             custom_policies_per_user: 10,
+            groups_quota: 300,
+            system_policies_per_group: 20,
+            custom_policies_per_group: 10,
+            dotted_group_names: true,
+            policies_quota: 1500,
+            policy_size_in_bytes: true,
+            not_action_allowed: false,
+            version_numbers_reused: false,
+            role_conflict_code: "DeleteConflict.Role.Policy".to_owned(),
+            delete_conflict_lag: Duration::ZERO,
             last_used_never: NeverForm::Absent,
             last_used_lag: Duration::ZERO,
             active_key_may_be_deleted: true,

@@ -7,16 +7,17 @@ use jiff::Timestamp;
 use super::gateway::Gateway;
 use super::network::KeyPolicy;
 use super::options::RolePreset;
-use super::state::{Account, Attachment, Group, Policy, PolicyType, User, token};
+use super::policies::Policy;
+use super::state::{Account, Attachment, PolicyType, User};
 
 /// Edits the account without calls: nothing is signed, checked against quotas or journalled.
 ///
-/// Every method panics if the user, group, policy or key it names does not exist, since then the test is wrong.
+/// Every method panics if the user, group, policy, version, role or key it names does not exist, since then the test is wrong.
 #[derive(Clone)]
 pub struct Person(pub(super) Arc<Gateway>);
 
 impl Person {
-    fn edit<T>(&self, edit: impl FnOnce(&mut Account, Timestamp) -> T) -> T {
+    pub(super) fn edit<T>(&self, edit: impl FnOnce(&mut Account, Timestamp) -> T) -> T {
         let mut state = self.0.state();
         let now = self.0.options.clock.now();
         let result = edit(&mut state.account, now);
@@ -174,11 +175,13 @@ impl Person {
         let attachment = self.attachment(kind, name);
         self.edit(|account, _| {
             let key = account.fold(group);
-            account.groups.get_mut(&key).expect("the group exists").policies.push(attachment);
+            let group = account.groups.get_mut(&key).expect("the group exists");
+            group.policies.retain(|attached| !attached.is(attachment.kind, name));
+            group.policies.push(attachment);
         });
     }
 
-    fn attachment(&self, kind: &str, name: &str) -> Attachment {
+    pub(super) fn attachment(&self, kind: &str, name: &str) -> Attachment {
         let kind = PolicyType::read(kind).expect("System or Custom");
         self.edit(|account, now| {
             let policy = account.policy(kind, name).expect("the policy exists");
@@ -189,29 +192,15 @@ impl Person {
     /// Makes or replaces a custom policy.
     pub fn create_custom_policy(&self, name: &str, document: &str) {
         self.edit(|account, now| {
-            let policy = Policy {
-                kind: PolicyType::Custom,
-                name: name.to_owned(),
-                description: String::new(),
-                document: document.to_owned(),
-                created: now,
-            };
-            account.policies.insert((PolicyType::Custom, name.to_lowercase()), policy);
+            let policy = Policy::new(PolicyType::Custom, name, "", document, now);
+            account.policies.insert(policy.key(), policy);
         });
     }
 
     /// Makes a group unless there is one of that name.
     pub fn create_group(&self, name: &str) {
         self.edit(|account, now| {
-            let key = account.fold(name);
-            account.groups.entry(key).or_insert_with(|| Group {
-                id: format!("g-{}", token(16)),
-                name: name.to_owned(),
-                comments: String::new(),
-                created: now,
-                updated: now,
-                policies: Vec::new(),
-            });
+            account.add_group(name, now);
         });
     }
 

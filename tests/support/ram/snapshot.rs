@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::policy_views::{GroupView, PolicyView, attached, groups, policies};
 use super::state::{Account, User};
 
-/// The users of the account at one moment, without lag.
+/// The account at one moment, without lag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// By UserName.
     pub users: BTreeMap<String, UserView>,
+    /// By GroupName.
+    pub groups: BTreeMap<String, GroupView>,
+    /// The custom policies, by PolicyName.
+    pub policies: BTreeMap<String, PolicyView>,
 }
 
 /// A user.
@@ -48,7 +53,11 @@ pub struct KeyView {
 impl Snapshot {
     /// Copies what is to be seen.
     pub fn of(account: &Account) -> Self {
-        Self { users: account.users.values().map(|user| (user.name.clone(), view(account, user))).collect() }
+        Self {
+            users: account.users.values().map(|user| (user.name.clone(), view(account, user))).collect(),
+            groups: groups(account),
+            policies: policies(account),
+        }
     }
 
     /// All keys of all users but the account's first user.
@@ -59,9 +68,6 @@ impl Snapshot {
 }
 
 fn view(account: &Account, user: &User) -> UserView {
-    let mut policies: Vec<_> =
-        user.policies.iter().map(|attached| format!("{}/{}", attached.kind.name(), attached.name)).collect();
-    policies.sort_unstable();
     let mut groups: Vec<_> =
         user.groups.iter().filter_map(|(key, _)| Some(account.groups.get(key)?.name.clone())).collect();
     groups.sort_unstable();
@@ -79,7 +85,7 @@ fn view(account: &Account, user: &User) -> UserView {
         email: user.email.clone(),
         mobile_phone: user.mobile_phone.clone(),
         create_time: user.created,
-        policies,
+        policies: attached(&user.policies),
         groups,
         keys: keys.collect(),
         login_profile: user.login_profile.is_some(),

@@ -11,10 +11,12 @@ use super::bin::RecycleBin;
 use super::clock::before;
 use super::envelope::Refusal;
 use super::faults::Faults;
+use super::groups::Group;
 use super::journal::Journal;
 use super::limits::Buckets;
 use super::network::KeyPolicy;
 use super::options::{Options, RolePreset, Trust};
+use super::policies::Policy;
 
 /// `count` random decimal digits, at most 30.
 pub fn digits(count: u32) -> String {
@@ -140,27 +142,6 @@ impl Key {
         self.policies.drain(..visible.saturating_sub(1));
         self.policies.push((now, policy));
     }
-}
-
-/// A group of users.
-#[derive(Clone, Debug)]
-pub struct Group {
-    pub id: String,
-    pub name: String,
-    pub comments: String,
-    pub created: Timestamp,
-    pub updated: Timestamp,
-    pub policies: Vec<Attachment>,
-}
-
-/// A policy with its default version.
-#[derive(Clone, Debug)]
-pub struct Policy {
-    pub kind: PolicyType,
-    pub name: String,
-    pub description: String,
-    pub document: String,
-    pub created: Timestamp,
 }
 
 /// A role.
@@ -565,14 +546,8 @@ fn system_policies(now: Timestamp) -> BTreeMap<(PolicyType, String), Policy> {
     ];
     let policy = |(name, description, action): (&str, &str, Value)| {
         let document = json!({"Version": "1", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]});
-        let policy = Policy {
-            kind: PolicyType::System,
-            name: name.to_owned(),
-            description: description.to_owned(),
-            document: document.to_string(),
-            created: now,
-        };
-        ((PolicyType::System, name.to_lowercase()), policy)
+        let policy = Policy::new(PolicyType::System, name, description, &document.to_string(), now);
+        (policy.key(), policy)
     };
     policies.into_iter().map(policy).collect()
 }

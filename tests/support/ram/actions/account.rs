@@ -3,8 +3,10 @@
 
 use serde_json::json;
 
+use super::super::document;
 use super::super::envelope::{Answer, Refusal};
-use super::super::state::{Account, PolicyType};
+use super::super::policies::VERSIONS;
+use super::super::state::Account;
 use super::Ask;
 
 /// IMS GetDefaultDomain.
@@ -21,19 +23,18 @@ pub fn get_account_alias(account: &Account, _ask: &Ask<'_>) -> Answer {
 /// IMS GetAccountSummary: counts and quotas.
 pub fn get_account_summary(account: &Account, ask: &Ask<'_>) -> Answer {
     let options = ask.options;
-    let custom = account.policies.keys().filter(|(kind, _)| *kind == PolicyType::Custom).count();
     let devices = account.users.values().filter(|user| user.mfa_device.is_some()).count();
     Ok(json!({"SummaryMap": {
         "Users": account.users.len(),
         "UsersQuota": options.users_quota,
         "Groups": account.groups.len(),
-        "GroupsQuota": 300,
+        "GroupsQuota": options.groups_quota,
         "Roles": account.roles.len(),
         "RolesQuota": 1000,
-        "Policies": custom,
-        "PoliciesQuota": 1500,
-        "PolicySizeQuota": 6144,
-        "VersionsPerPolicyQuota": 5,
+        "Policies": account.custom_policies().count(),
+        "PoliciesQuota": options.policies_quota,
+        "PolicySizeQuota": document::SIZE,
+        "VersionsPerPolicyQuota": VERSIONS,
         "MFADevices": devices,
         "MFADevicesInUse": devices,
         "VirtualMFADevicesQuota": 5000,
@@ -41,10 +42,10 @@ pub fn get_account_summary(account: &Account, ask: &Ask<'_>) -> Answer {
         "AccountAccessKeysPerAccountQuota": 2,
         "GroupsPerUserQuota": options.groups_per_user,
         "AttachedSystemPoliciesPerUserQuota": options.system_policies_per_user,
-        "AttachedSystemPoliciesPerGroupQuota": 20,
+        "AttachedSystemPoliciesPerGroupQuota": options.system_policies_per_group,
         "AttachedSystemPoliciesPerRoleQuota": 20,
         "AttachedPoliciesPerUserQuota": options.custom_policies_per_user,
-        "AttachedPoliciesPerGroupQuota": 10,
+        "AttachedPoliciesPerGroupQuota": options.custom_policies_per_group,
         "AttachedPoliciesPerRoleQuota": 10,
         "ConditionsPerAKPolicyQuota": options.key_policy_statements,
         "IPItemsPerAKPolicyQuota": options.key_policy_addresses,

@@ -2,9 +2,11 @@
 
 mod account;
 mod bin;
+mod group_policies;
 mod groups;
 mod keys;
 mod policies;
+mod policy_versions;
 mod sts;
 mod users;
 
@@ -60,10 +62,23 @@ fn ram(action: &str) -> Option<Run> {
         "ListPoliciesForUser" => Run::Read(policies::list_policies_for_user),
         "AttachPolicyToUser" => Run::Write(policies::attach_policy_to_user),
         "DetachPolicyFromUser" => Run::Write(policies::detach_policy_from_user),
+        "CreatePolicy" => Run::Write(policies::create_policy),
+        "UpdatePolicyDescription" => Run::Write(policies::update_policy_description),
+        "DeletePolicy" => Run::Write(policies::delete_policy),
         "GetPolicy" => Run::Read(policies::get_policy),
         "ListPolicies" => Run::Read(policies::list_policies),
         "ListEntitiesForPolicy" => Run::Read(policies::list_entities_for_policy),
-        "ListPoliciesForGroup" => Run::Read(policies::list_policies_for_group),
+        "CreatePolicyVersion" => Run::Write(policy_versions::create_policy_version),
+        "GetPolicyVersion" => Run::Read(policy_versions::get_policy_version),
+        "ListPolicyVersions" => Run::Read(policy_versions::list_policy_versions),
+        "DeletePolicyVersion" => Run::Write(policy_versions::delete_policy_version),
+        "SetDefaultPolicyVersion" => Run::Write(policy_versions::set_default_policy_version),
+        "ListPoliciesForGroup" => Run::Read(group_policies::list_policies_for_group),
+        "AttachPolicyToGroup" => Run::Write(group_policies::attach_policy_to_group),
+        "DetachPolicyFromGroup" => Run::Write(group_policies::detach_policy_from_group),
+        "CreateGroup" => Run::Write(groups::create_group),
+        "UpdateGroup" => Run::Write(groups::update_group),
+        "DeleteGroup" => Run::Write(groups::delete_group),
         "GetGroup" => Run::Read(groups::get_group),
         "ListGroups" => Run::Read(groups::list_groups),
         "ListGroupsForUser" => Run::Read(groups::list_groups_for_user),
@@ -151,6 +166,14 @@ fn user_or_caller<'a>(account: &'a Account, ask: &Ask<'_>) -> Result<&'a User, R
             Err(Refusal::new(400, "MissingUserName", "UserName is mandatory for a caller that is no RAM user."))
         }
     }
+}
+
+/// The object without that text if it is empty and empty texts are not shown.
+fn without_empty(ask: &Ask<'_>, name: &str, mut object: Value) -> Value {
+    if let (Value::Object(fields), false) = (&mut object, ask.options.empty_fields) {
+        fields.retain(|field, text| field != name || *text != json!(""));
+    }
+    object
 }
 
 /// A page of a list, and what to say about its continuation.
