@@ -1,6 +1,6 @@
 //! The client: calls with the operator's own credential, renewed once when RAM refuses it.
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
@@ -12,8 +12,11 @@ use super::{
     error::{Class, Error},
     sign::Param,
     transport::{Api, Call, Repeat, Transport},
-    wire::Reply,
+    wire::{Page, Reply},
 };
+
+/// Pages of a list beyond which it is taken to have no end: a million items.
+const MOST_PAGES: usize = 10_000;
 
 /// A client for RAM, IMS and STS of one account. Cheap to clone; clones share credentials, connections and budget.
 #[derive(Clone)]
@@ -77,6 +80,52 @@ impl Client {
         self.signed::<R>(&Call { api, action, params, repeat: Repeat::IfNothingMade }).await
     }
 
+    /// Reads a list page by page, up to 100 items each, until `look` finds something in a page. A list whose pages
+    /// come to no end is an error, never a "no".
+    pub(super) async fn search<R, T, F>(
+        &self,
+        api: Api,
+        action: &'static str,
+        params: &[Param<'_>],
+        mut look: impl FnMut(Vec<T>) -> Option<F>,
+    ) -> Result<Option<F>, Error>
+    where
+        R: Reply<Meaning = Page<T>>,
+    {
+        let mut seen = HashSet::new();
+        let mut marker: Option<String> = None;
+        loop {
+            let mut all = params.to_vec();
+            all.push(("MaxItems", "100"));
+            all.extend(marker.as_deref().map(|marker| ("Marker", marker)));
+            let page = self.call::<R>(api, action, &all).await?;
+            if let Some(found) = look(page.items) {
+                return Ok(Some(found));
+            }
+            let Some(next) = page.next else {
+                return Ok(None);
+            };
+            if seen.len() >= MOST_PAGES || !seen.insert(next.clone()) {
+                return Err(Error::unreadable(action, 200));
+            }
+            marker = Some(next);
+        }
+    }
+
+    /// Every item of a list that comes in pages; see [`Client::search`].
+    pub(super) async fn list<R, T>(&self, api: Api, action: &'static str, params: &[Param<'_>]) -> Result<Vec<T>, Error>
+    where
+        R: Reply<Meaning = Page<T>>,
+    {
+        let mut all = Vec::new();
+        let take = |items: Vec<T>| {
+            all.extend(items);
+            None::<()>
+        };
+        self.search::<R, T, ()>(api, action, params, take).await?;
+        Ok(all)
+    }
+
     async fn signed<R: Reply>(&self, call: &Call<'_>) -> Result<R::Meaning, Error> {
         let credential = self.credential().await?;
         let error = match self.transport.call::<R>(call, Some(&credential), self.lane).await {
@@ -115,6 +164,36 @@ pub(super) fn present<T>(answer: Result<T, Error>, codes: &[&str]) -> Result<Opt
         Err(error) if error.is_one_of(Class::Missing, codes) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The answer, or None if RAM says that there is no such thing. For actions that have one thing which can be absent,
+/// and whose codes are not documented.
+pub(super) fn there<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.class() == Class::Missing => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The answer; that it is so already, as RAM says with `code`, is done.
+pub(super) fn already(answer: Result<(), Error>, code: &str) -> Result<(), Error> {
+    match answer {
+        Err(error) if error.is_one_of(Class::Exists, &[code]) => Ok(()),
+        answer => answer,
+    }
+}
+
+/// The parameters that have a value, an empty one included.
+pub(super) fn given<'a, const N: usize>(
+    params: [(&'static str, Option<&'a str>); N],
+) -> impl Iterator<Item = Param<'a>> {
+    params.into_iter().filter_map(|(name, value)| value.map(|value| (name, value)))
+}
+
+/// A truth as a parameter's value.
+pub(super) const fn truth(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
 }
 
 #[cfg(test)]
@@ -164,14 +243,45 @@ mod tests {
         assert_eq!(client(plain).unwrap_err().class(), Class::Invalid);
     }
 
+    fn refused(status: u16, code: &str) -> Result<(), Error> {
+        Err(Error::refused("GetUser", status, &Refusal { code: code.to_owned(), ..Refusal::default() }))
+    }
+
     #[test]
     fn absence_needs_its_code() {
-        let refused = |status, code: &str| {
-            let refusal = Refusal { code: code.to_owned(), ..Refusal::default() };
-            Err::<(), _>(Error::refused("GetUser", status, &refusal))
-        };
         assert_eq!(present(refused(404, "EntityNotExist.User"), &["EntityNotExist.User"]).unwrap(), None);
         assert!(present(refused(404, "EntityNotExist.Group"), &["EntityNotExist.User"]).is_err());
         assert!(present(Err::<(), _>(Error::unreadable("GetUser", 404)), &["EntityNotExist.User"]).is_err());
+    }
+
+    #[test]
+    fn absence_is_told_by_every_code_that_says_so_and_no_other() {
+        for code in ["EntityNotExist", "EntityNotExist.User.AccessKey", "EntityNotExist.AccessKey"] {
+            assert_eq!(there(refused(404, code)).unwrap(), None, "{code}");
+        }
+        for code in ["InvalidApi.NotFound", "InvalidAccessKeyId.NotFound", "NoPermission", "<html>"] {
+            assert!(there(refused(404, code)).is_err(), "{code}");
+        }
+        assert!(there(Err::<(), _>(Error::unreadable("GetUser", 404))).is_err());
+        let refusal = Refusal { code: "EntityNotExist.Role".to_owned(), ..Refusal::default() };
+        let obtaining = Error::refused("AssumeRole", 404, &refusal).while_obtaining();
+        assert!(there(Err::<(), _>(obtaining)).is_err());
+    }
+
+    #[test]
+    fn what_is_so_already_is_done_and_nothing_else_is() {
+        let code = "EntityAlreadyExists.User.Group";
+        assert!(already(Ok(()), code).is_ok());
+        assert!(already(refused(409, code), code).is_ok());
+        for other in ["EntityAlreadyExists.User", "EntityAlreadyExists.Group", "LimitExceeded.User.Group", "<html>"] {
+            assert!(already(refused(409, other), code).is_err(), "{other}");
+        }
+        assert!(already(Err(Error::unreadable("AddUserToGroup", 409)), code).is_err());
+    }
+
+    #[test]
+    fn an_empty_text_is_sent_and_an_absent_one_is_not() {
+        let params: Vec<Param<'_>> = given([("A", None), ("B", Some("")), ("C", Some("x"))]).collect();
+        assert_eq!(params, [("B", ""), ("C", "x")]);
     }
 }

@@ -2,8 +2,8 @@
 //! mean the caller's own keys.
 
 use super::{
-    client::{Client, present},
-    error::{Class, Error},
+    client::{Client, present, there},
+    error::Error,
     model::{AccessKey, ImsUser, KeySources, KeyStatus, LastUsed},
     transport::Api,
     users::NO_USER,
@@ -88,39 +88,5 @@ impl Client {
     pub async fn purge_access_key(&self, user_id: &str, id: &str) -> Result<(), Error> {
         let params = [("UserId", user_id), ("UserAccessKeyId", id)];
         there(self.call::<wire::Done>(Api::Ims, "DeleteAccessKeyInRecycleBin", &params).await).map(drop)
-    }
-}
-
-/// The answer, or None if RAM says that there is no such thing. For actions of IMS that have one thing which can be
-/// absent, and whose codes are not documented.
-fn there<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
-    match answer {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.class() == Class::Missing => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ram::error::Refusal;
-
-    #[test]
-    fn absence_is_told_by_every_code_that_says_so_and_no_other() {
-        let of = |status, code: &str| {
-            let refusal = Refusal { code: code.to_owned(), ..Refusal::default() };
-            there(Err::<(), _>(Error::refused("GetUser", status, &refusal)))
-        };
-        for code in ["EntityNotExist", "EntityNotExist.User.AccessKey", "EntityNotExist.AccessKey"] {
-            assert_eq!(of(404, code).unwrap(), None, "{code}");
-        }
-        for code in ["InvalidApi.NotFound", "InvalidAccessKeyId.NotFound", "NoPermission", "<html>"] {
-            assert!(of(404, code).is_err(), "{code}");
-        }
-        assert!(there(Err::<(), _>(Error::unreadable("GetUser", 404))).is_err());
-        let refusal = Refusal { code: "EntityNotExist.Role".to_owned(), ..Refusal::default() };
-        let obtaining = Error::refused("AssumeRole", 404, &refusal).while_obtaining();
-        assert!(there(Err::<(), _>(obtaining)).is_err());
     }
 }

@@ -12,8 +12,8 @@
 //!                  ──> wire       (envelope, then payload) ──> value or Error with a Class
 //! ```
 //!
-//! Secrets travel in form bodies only and are never in `Debug`, `Display`, logs or errors. RAM's `Message` is not
-//! even read: for a bad signature it echoes the request's parameters.
+//! Secrets, passwords, seeds and codes travel in form bodies only and are never in `Debug`, `Display`, logs or errors.
+//! RAM's `Message` is not even read: for a bad signature it echoes the request's parameters.
 //!
 //! A TLS provider must have been installed (`rustls::crypto::CryptoProvider::install_default`) before
 //! [`Client::new`] is called.
@@ -24,12 +24,17 @@ mod client;
 mod config;
 mod credentials;
 mod error;
+mod groups;
 mod keys;
+mod login;
 mod metadata;
+mod mfa;
 mod mint;
 mod model;
 mod policies;
+mod settings;
 mod sign;
+mod totp;
 mod transport;
 mod users;
 mod wire;
@@ -41,6 +46,9 @@ pub use credentials::{AssumeRole, Credential, Source};
 pub use error::{Class, Error};
 pub use mint::SignedMint;
 pub use model::{
-    AccessKey, AttachedPolicy, Identity, ImsUser, KeyPair, KeySources, KeyStatus, LastUsed, NewUser, PolicyRef,
-    PolicyType, Proof, Summary, User, UserChanges,
+    AccessKey, AttachedPolicy, Group, Identity, ImsUser, KeyPair, KeySources, KeyStatus, LastUsed, LoginChanges,
+    LoginProfile, MfaInfo, MfaKind, MfaUser, NewMfaDevice, NewUser, PasswordPolicy, PasswordStatus, PolicyDetail,
+    PolicyEntities, PolicyRef, PolicyType, PolicyVersion, Proof, SecurityPreference, Summary, User, UserChanges,
+    VirtualMfaDevice,
 };
+pub use totp::consecutive_codes;

@@ -4,7 +4,7 @@
 //! its wrapper may be absent. Strict where a guess could do harm: a success must carry its RequestId, an object must
 //! have its id, a key its status and date, and a field given twice makes a reply unreadable.
 
-use std::{fmt, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -16,12 +16,20 @@ use serde::{
 use super::{
     credentials::Credential,
     error::{Error, Refusal, plain},
-    model::{AttachedPolicy, Identity, ImsUser, PolicyRef, PolicyType, Summary, User},
+    model::{Identity, ImsUser, Summary, User},
 };
 
+mod groups;
 mod keys;
+mod login;
+mod policies;
+mod settings;
 
+pub(super) use groups::{GroupMembers, Groups, OneGroup};
 pub(super) use keys::{AccessKeys, BinnedKey, CreatedKey, KeyLastUsed, KeyPolicy, key_policy};
+pub(super) use login::{CreatedMfaDevice, OneLoginProfile, RamLoginProfile, UserMfa, VirtualMfaDevices};
+pub(super) use policies::{AttachedPolicies, CreatedVersion, Entities, OnePolicy, OneVersion, PolicyVersions};
+pub(super) use settings::{AccountAlias, OnePasswordPolicy, OneSecurityPreference};
 
 /// The payload of a reply, and what it means.
 pub(super) trait Reply: DeserializeOwned {
@@ -103,6 +111,12 @@ impl Text {
     fn is_true(&self) -> bool {
         self.0.eq_ignore_ascii_case("true")
     }
+
+    /// The number or truth that is there, if there is one. What is there and is none is an error: where the value is
+    /// sent back with a change, it must not pass for one that was never set.
+    fn optional<T: FromStr>(self) -> Result<Option<T>, T::Err> {
+        self.filled().map(|text| text.to_ascii_lowercase().parse::<T>()).transpose()
+    }
 }
 
 impl<'de> Deserialize<'de> for Text {
@@ -163,7 +177,15 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
 
 #[derive(Deserialize)]
 struct Wrapper<T> {
-    #[serde(rename = "User", alias = "AccessKey", alias = "Policy", alias = "Group")]
+    #[serde(
+        rename = "User",
+        alias = "AccessKey",
+        alias = "Policy",
+        alias = "PolicyVersion",
+        alias = "Group",
+        alias = "Role",
+        alias = "VirtualMFADevice"
+    )]
     items: Option<Vec<T>>,
 }
 
@@ -348,7 +370,7 @@ impl Reply for OneImsUser {
     }
 }
 
-/// RAM ListUsers, one page.
+/// RAM ListUsers, one page: of each user its UserId and name.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub(super) struct UserPage {
@@ -357,89 +379,27 @@ pub(super) struct UserPage {
     marker: Text,
 }
 
-/// The UserIds and names of a page, and whether there is another one and where.
-pub(super) struct Page {
-    pub users: Vec<(String, String)>,
+/// A page of a list, and whether there is another one and where.
+pub(super) struct Page<T> {
+    pub items: Vec<T>,
     pub next: Option<String>,
 }
 
-impl Reply for UserPage {
-    type Meaning = Page;
+impl<T> Page<T> {
+    /// None if there is another page and the reply does not say where.
+    fn new(items: Vec<T>, is_truncated: &Text, marker: Text) -> Option<Self> {
+        let next = if is_truncated.is_true() { Some(marker.filled()?) } else { None };
+        Some(Self { items, next })
+    }
+}
 
-    fn meaning(self) -> Option<Page> {
+impl Reply for UserPage {
+    type Meaning = Page<(String, String)>;
+
+    fn meaning(self) -> Option<Page<(String, String)>> {
         let user = |row: UserRow| Some((row.user_id.filled()?, row.user_name.filled()?));
         let users = self.users.0.into_iter().map(user).collect::<Option<_>>()?;
-        let next = if self.is_truncated.is_true() { Some(self.marker.filled()?) } else { None };
-        Some(Page { users, next })
-    }
-}
-
-/// RAM ListPoliciesForUser.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub(super) struct AttachedPolicies {
-    policies: List<PolicyRow>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-struct PolicyRow {
-    policy_name: Text,
-    policy_type: Option<PolicyType>,
-    attach_date: Text,
-}
-
-impl Reply for AttachedPolicies {
-    type Meaning = Vec<AttachedPolicy>;
-
-    fn meaning(self) -> Option<Vec<AttachedPolicy>> {
-        let read = |row: PolicyRow| {
-            let policy = PolicyRef { kind: row.policy_type?, name: row.policy_name.filled()? };
-            Some(AttachedPolicy { policy, attach_time: row.attach_date.time() })
-        };
-        self.policies.0.into_iter().map(read).collect()
-    }
-}
-
-/// RAM GetPolicy.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct OnePolicy {
-    default_policy_version: PolicyVersion,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-struct PolicyVersion {
-    policy_document: Text,
-}
-
-impl Reply for OnePolicy {
-    type Meaning = String;
-
-    fn meaning(self) -> Option<String> {
-        self.default_policy_version.policy_document.filled()
-    }
-}
-
-/// RAM ListGroupsForUser.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub(super) struct Groups {
-    groups: List<GroupRow>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-struct GroupRow {
-    group_name: Text,
-}
-
-impl Reply for Groups {
-    type Meaning = Vec<String>;
-
-    fn meaning(self) -> Option<Vec<String>> {
-        self.groups.0.into_iter().map(|row| row.group_name.filled()).collect()
+        Page::new(users, &self.is_truncated, self.marker)
     }
 }
 
@@ -565,29 +525,25 @@ mod tests {
     }
 
     #[test]
-    fn policies_are_read() {
-        let body = br#"{"Policies":{"Policy":[{"PolicyName":"P","PolicyType":"System","AttachDate":"2024-05-06T07:08:09Z"}]}}"#;
-        let policies = read::<AttachedPolicies>("ListPoliciesForUser", body).unwrap();
-        assert_eq!(policies[0].policy, PolicyRef { kind: PolicyType::System, name: "P".to_owned() });
-        assert!(
-            read::<AttachedPolicies>(
-                "ListPoliciesForUser",
-                br#"{"Policies":{"Policy":[{"PolicyName":"P","PolicyType":"Odd"}]}}"#
-            )
-            .is_err()
-        );
-    }
-
-    #[test]
     fn pages_need_a_marker_while_truncated() {
         let page = |body: &str| read::<UserPage>("ListUsers", body.as_bytes());
         let last =
             page(r#"{"Users":{"User":[{"UserId":"1","UserName":"svc"}]},"IsTruncated":false,"Marker":"m"}"#).unwrap();
-        assert_eq!((last.users, last.next), (vec![("1".to_owned(), "svc".to_owned())], None));
+        assert_eq!((last.items, last.next), (vec![("1".to_owned(), "svc".to_owned())], None));
         assert_eq!(page(r#"{"IsTruncated":"true","Marker":7}"#).unwrap().next.as_deref(), Some("7"));
         assert!(page(r#"{"IsTruncated":true}"#).is_err());
         assert!(page(r#"{"Users":{"User":[{"UserName":"svc"}]}}"#).is_err());
         assert!(page(r#"{"Users":{"User":[{"UserId":"1"}]}}"#).is_err());
+    }
+
+    #[test]
+    fn an_optional_value_is_there_or_not_and_never_guessed() {
+        let number = |text: &str| Text(text.to_owned()).optional::<i64>();
+        assert_eq!((number("12"), number("")), (Ok(Some(12)), Ok(None)));
+        assert!(["twelve", "1.5", " 1", "0x10", "99999999999999999999"].iter().all(|text| number(text).is_err()));
+        let truth = |text: &str| Text(text.to_owned()).optional::<bool>();
+        assert_eq!((truth("True"), truth("false"), truth("-")), (Ok(Some(true)), Ok(Some(false)), Ok(None)));
+        assert!(["yes", "1", "nil"].iter().all(|text| truth(text).is_err()));
     }
 
     #[test]

@@ -10,6 +10,14 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+mod login;
+mod settings;
+
+pub use login::{
+    LoginChanges, LoginProfile, MfaInfo, MfaKind, MfaUser, NewMfaDevice, PasswordStatus, VirtualMfaDevice,
+};
+pub use settings::{PasswordPolicy, SecurityPreference};
+
 /// Who a credential belongs to (STS GetCallerIdentity).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -91,8 +99,13 @@ impl ImsUser {
     /// The user's name in RAM: what stands before the `@`.
     #[must_use]
     pub fn user_name(&self) -> &str {
-        self.user_principal_name.split_once('@').map_or(self.user_principal_name.as_str(), |(name, _)| name)
+        name_in(&self.user_principal_name)
     }
+}
+
+/// The user's name in a UserPrincipalName: what stands before the `@`.
+pub(super) fn name_in(user_principal_name: &str) -> &str {
+    user_principal_name.split_once('@').map_or(user_principal_name, |(name, _)| name)
 }
 
 /// A RAM user to be made (RAM CreateUser). What is `None` is not sent.
@@ -281,13 +294,61 @@ impl fmt::Display for PolicyRef {
     }
 }
 
-/// A policy attached to a user directly (RAM ListPoliciesForUser).
+/// A policy attached to a user or a group directly (RAM ListPoliciesForUser, ListPoliciesForGroup).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttachedPolicy {
     /// Which one, in RAM's spelling.
     pub policy: PolicyRef,
     /// Since when.
     pub attach_time: Option<Timestamp>,
+}
+
+/// A policy with the document that is in force (RAM GetPolicy).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyDetail {
+    /// Which one, in RAM's spelling.
+    pub policy: PolicyRef,
+    /// Up to 1024 characters; empty if there is none.
+    pub description: String,
+    /// Id of the version in force: `v1`, `v2`, and so on.
+    pub default_version: String,
+    /// The document of that version: JSON text, as it was sent.
+    pub document: String,
+    /// How many users, groups and roles have it.
+    pub attachment_count: Option<i64>,
+}
+
+/// A version of a policy, without its document (RAM ListPolicyVersions).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyVersion {
+    /// `v1`, `v2`, and so on.
+    pub id: String,
+    /// Whether it is the one in force.
+    pub is_default: bool,
+    /// When it was made.
+    pub create_time: Option<Timestamp>,
+}
+
+/// The names of all that have a policy (RAM ListEntitiesForPolicy).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicyEntities {
+    /// Users that have it directly.
+    pub users: Vec<String>,
+    /// Groups.
+    pub groups: Vec<String>,
+    /// Roles.
+    pub roles: Vec<String>,
+}
+
+/// A group of RAM users (RAM GetGroup).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The GroupId, `g-` and letters and digits.
+    pub id: String,
+    /// The name, 1 to 64 characters.
+    pub name: String,
+    /// The comment, up to 128 characters; empty if there is none.
+    pub comments: String,
 }
 
 #[cfg(test)]
