@@ -141,6 +141,15 @@ pub struct Policy {
     /// Globs of the custom policies that may be attached. May be repeated.
     #[arg(long = "attach-custom", value_name = "GLOB", value_parser = policy_glob)]
     pub attach_custom: Vec<String>,
+
+    /// Also for RamPolicies: to make, change and delete custom policies whose names begin with the prefix, and to attach them.
+    #[arg(long)]
+    pub policies: bool,
+
+    /// Also for RamGroups and for the groups of RamUsers: to make, change and delete groups whose names begin with the prefix, and to put
+    /// users into groups.
+    #[arg(long)]
+    pub groups: bool,
 }
 
 /// A lone word would be taken for a module, of which there is none by that name, so that nothing would be logged.

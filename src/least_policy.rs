@@ -9,34 +9,63 @@ use crate::config::Policy;
 /// The permission to attach is checked on the user and on the policy, so the globs decide what can be handed out at most.
 #[must_use]
 pub fn document(flags: &Policy) -> Value {
-    let Policy { account, user_name_prefix: prefix, attach_system, attach_custom } = flags;
+    let Policy { account, user_name_prefix: prefix, attach_system, attach_custom, policies, groups } = flags;
     let user = format!("acs:ram:*:{account}:user/{prefix}*");
-    let mut attach = vec![user.clone()];
-    attach.extend(attach_system.iter().map(|glob| format!("acs:ram:*:system:policy/{glob}")));
-    attach.extend(attach_custom.iter().map(|glob| format!("acs:ram:*:{account}:policy/{glob}")));
-    json!({
-        "Version": "1",
-        "Statement": [
-            allow(&["CreateUser", "ListUsers"], &json!(format!("acs:ram:*:{account}:user/*"))),
-            allow(
-                &[
-                    "GetUser", "UpdateUser", "DeleteUser", "CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey",
-                    "ListAccessKeys", "GetAccessKeyLastUsed", "SetAccessKeyPolicy", "GetAccessKeyPolicy",
-                    "ListPoliciesForUser", "ListGroupsForUser",
-                ],
-                &json!(user),
-            ),
-            allow(&["AttachPolicyToUser", "DetachPolicyFromUser"], &json!(attach)),
-            allow(&["GetPolicy"], &json!([format!("acs:ram:*:{account}:policy/*"), "acs:ram:*:system:policy/*"])),
-            allow(
-                &["RemoveUserFromGroup"],
-                &json!([user, format!("acs:ram:*:{account}:group/*")]),
-            ),
-            allow(&["GetDefaultDomain", "GetAccountSummary"], &json!(format!("acs:ram:*:{account}:*"))),
-            // The recycle bin has no resources of its own.
-            allow(&["GetAccessKeyInfoInRecycleBin", "DeleteAccessKeyInRecycleBin"], &json!("*")),
-        ],
-    })
+    let group = format!("acs:ram:*:{account}:group/{prefix}*");
+    // Names of policies have no dot.
+    let policy = format!("acs:ram:*:{account}:policy/{}*", prefix.replace(['.', '_'], "-"));
+    let any_group = format!("acs:ram:*:{account}:group/*");
+    let mut attached: Vec<String> =
+        attach_system.iter().map(|glob| format!("acs:ram:*:system:policy/{glob}")).collect();
+    attached.extend(attach_custom.iter().map(|glob| format!("acs:ram:*:{account}:policy/{glob}")));
+    attached.extend(policies.then(|| policy.clone()));
+    let with = |holder: &str| {
+        let mut all = vec![holder.to_owned()];
+        all.extend(attached.iter().cloned());
+        json!(all)
+    };
+    let mut statements = vec![
+        allow(&["CreateUser", "ListUsers"], &json!(format!("acs:ram:*:{account}:user/*"))),
+        allow(
+            &[
+                "GetUser",
+                "UpdateUser",
+                "DeleteUser",
+                "CreateAccessKey",
+                "UpdateAccessKey",
+                "DeleteAccessKey",
+                "ListAccessKeys",
+                "GetAccessKeyLastUsed",
+                "SetAccessKeyPolicy",
+                "GetAccessKeyPolicy",
+                "ListPoliciesForUser",
+                "ListGroupsForUser",
+            ],
+            &json!(user),
+        ),
+        allow(&["AttachPolicyToUser", "DetachPolicyFromUser"], &with(&user)),
+        allow(&["GetPolicy"], &json!([format!("acs:ram:*:{account}:policy/*"), "acs:ram:*:system:policy/*"])),
+        allow(&["RemoveUserFromGroup"], &json!([user, any_group])),
+        allow(&["GetDefaultDomain", "GetAccountSummary"], &json!(format!("acs:ram:*:{account}:*"))),
+        // The recycle bin has no resources of its own.
+        allow(&["GetAccessKeyInfoInRecycleBin", "DeleteAccessKeyInRecycleBin"], &json!("*")),
+    ];
+    if *policies {
+        statements.push(allow(&["CreatePolicy"], &json!(format!("acs:ram:*:{account}:policy/*"))));
+        let change = ["UpdatePolicyDescription", "CreatePolicyVersion", "DeletePolicy", "ListEntitiesForPolicy"];
+        statements.push(allow(&change, &json!(policy)));
+        // A policy that is deleted is taken from whoever of this installation has it.
+        statements.push(allow(&["DetachPolicyFromGroup"], &json!([group, policy])));
+        statements.push(allow(&["GetGroup"], &json!(any_group)));
+    }
+    if *groups {
+        statements.push(allow(&["CreateGroup"], &json!(any_group)));
+        statements.push(allow(&["GetGroup", "ListPoliciesForGroup", "ListUsersForGroup"], &json!(any_group)));
+        statements.push(allow(&["UpdateGroup", "DeleteGroup"], &json!(group)));
+        statements.push(allow(&["AddUserToGroup"], &json!([user, any_group])));
+        statements.push(allow(&["AttachPolicyToGroup", "DetachPolicyFromGroup"], &with(&group)));
+    }
+    json!({ "Version": "1", "Statement": statements })
 }
 
 fn allow(actions: &[&str], resource: &Value) -> Value {

@@ -7,7 +7,8 @@
 //!  │ RamTenant     │          │ observe ─► plan::next ─► Do(step): act, observe again   │ ──► ram ──► RAM, IMS, STS
 //!  │ RamUser       │ ◄─────── │                      └─► Rest(verdict): status, event   │
 //!  │ RamAccessKey  │  status  └──────────────────────────┬──────────────────────────────┘
-//!  └───────────────┘                                     ▼ Secret, by compare-and-swap
+//!  │ RamPolicy ... │                                     ▼ Secret, by compare-and-swap
+//!  └───────────────┘
 //! ```
 //!
 //! * [`api`]: the kinds and their schema rules; nothing else.

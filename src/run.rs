@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::api::{GROUP, RamAccessKey, RamAccount, RamRevocation, RamTenant, RamUser};
+use crate::api::{GROUP, RamAccessKey, RamAccount, RamGroup, RamPolicy, RamRevocation, RamTenant, RamUser};
 use crate::clock::Clock;
 use crate::config::{self, Run};
 use crate::controller::accounts::Accounts;
@@ -191,7 +191,8 @@ impl Operator {
         self.metrics.lead(true);
         let ctx = Arc::new(self.context(lease, stop));
         tokio::select! {
-            () = start::run(Arc::clone(&ctx), self.clients.watches.clone()) => {}
+            // Boxed: all controllers are in it.
+            () = Box::pin(start::run(Arc::clone(&ctx), self.clients.watches.clone())) => {}
             // A controller whose first list never came does not end by itself; nothing is lost by leaving it.
             () = last_pass(&ctx) => {}
             () = self.keep_checking() => {}
@@ -264,6 +265,8 @@ async fn missing(client: &Client, flags: &Run) -> Result<(), String> {
         ApiResource::erase::<RamTenant>(&()),
         ApiResource::erase::<RamUser>(&()),
         ApiResource::erase::<RamAccessKey>(&()),
+        ApiResource::erase::<RamPolicy>(&()),
+        ApiResource::erase::<RamGroup>(&()),
         ApiResource::erase::<RamRevocation>(&()),
     ];
     for kind in &kinds {
@@ -358,7 +361,9 @@ fn rights(flags: &Run) -> Vec<ResourceAttributes> {
     let core =
         |resource: &str, verb: &str| ResourceAttributes { group: Some(String::new()), ..own(resource, None, verb) };
     let mut all = Vec::new();
-    for resource in ["ramaccounts", "ramtenants", "ramusers", "ramaccesskeys", "ramrevocations"] {
+    for resource in
+        ["ramaccounts", "ramtenants", "ramusers", "ramaccesskeys", "rampolicies", "ramgroups", "ramrevocations"]
+    {
         all.extend(["get", "watch", "patch"].map(|verb| own(resource, None, verb)));
         all.extend(["update", "patch"].map(|verb| own(resource, Some("status"), verb)));
     }
@@ -366,13 +371,15 @@ fn rights(flags: &Run) -> Vec<ResourceAttributes> {
     all.extend(["get", "list", "watch", "create", "update"].map(|verb| core("secrets", verb)));
     all.extend(["get", "list", "watch"].map(|verb| core("namespaces", verb)));
     // Without it nobody could tell a deleted object from a deleted kind.
-    all.extend(["ramaccounts", "ramtenants", "ramusers", "ramaccesskeys", "ramrevocations"].map(|plural| {
-        ResourceAttributes {
-            group: Some("apiextensions.k8s.io".to_owned()),
-            name: Some(format!("{plural}.{GROUP}")),
-            ..own("customresourcedefinitions", None, "get")
-        }
-    }));
+    all.extend(
+        ["ramaccounts", "ramtenants", "ramusers", "ramaccesskeys", "rampolicies", "ramgroups", "ramrevocations"].map(
+            |plural| ResourceAttributes {
+                group: Some("apiextensions.k8s.io".to_owned()),
+                name: Some(format!("{plural}.{GROUP}")),
+                ..own("customresourcedefinitions", None, "get")
+            },
+        ),
+    );
     if flags.leader_elect {
         all.extend(lease_rights(flags));
     }

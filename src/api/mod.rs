@@ -1,10 +1,12 @@
-//! The kinds that people write: `RamAccount`, `RamTenant`, `RamUser`, `RamAccessKey`, `RamRevocation`.
+//! The kinds that people write: `RamAccount`, `RamTenant`, `RamUser`, `RamAccessKey`, `RamPolicy`, `RamGroup`, `RamRevocation`.
 //!
 //! Types and schema rules only. What the schema cannot refuse, [`crate::plan`] decides.
 
 mod common;
 mod ram_access_key;
 mod ram_account;
+mod ram_group;
+mod ram_policy;
 mod ram_revocation;
 mod ram_tenant;
 mod ram_user;
@@ -20,14 +22,18 @@ pub use ram_account::{
     AssumeRole, CredentialSecret, CredentialSource, Credentials, Endpoints, RamAccount, RamAccountSpec,
     RamAccountStatus, Usage, Used,
 };
-pub use ram_revocation::{Order, OrderedUser, RamRevocation, RamRevocationSpec, RamRevocationStatus};
+pub use ram_group::{RamGroup, RamGroupSpec, RamGroupStatus};
+pub use ram_policy::{AttachedTo, Effect, PolicyStatement, RamPolicy, RamPolicySpec, RamPolicyStatus, Written};
+pub use ram_revocation::{
+    LeftKind, LeftOver, Order, OrderedUser, RamRevocation, RamRevocationSpec, RamRevocationStatus,
+};
 pub use ram_tenant::{
-    Attach, KeyBounds, Limits, Names, NamespaceSelector, Necessity, Permission, RamTenant, RamTenantSpec,
-    RamTenantStatus, Requirement, SelectorOperator, TenantUse,
+    Attach, DocumentBounds, KeyBounds, Limits, Names, NamespaceSelector, Necessity, Permission, RamTenant,
+    RamTenantSpec, RamTenantStatus, Requirement, SelectorOperator, TenantUse,
 };
 pub use ram_user::{
-    Attachments, InventoryKey, KeyOwner, PolicyAttachment, PolicyKind, RamUser, RamUserSpec, RamUserStatus,
-    UserDeletionPolicy, UserState,
+    Attachments, GroupKind, GroupMembership, InventoryKey, KeyOwner, PolicyAttachment, PolicyKind, RamUser,
+    RamUserSpec, RamUserStatus, UserDeletionPolicy, UserState,
 };
 pub use schema::{crds, to_yaml};
 

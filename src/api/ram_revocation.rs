@@ -1,5 +1,6 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{AccountRef, Requests, pending, status};
@@ -23,6 +24,7 @@ use super::ram_access_key::Intent;
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Key ID", type_ = "string", json_path = ".spec.accessKeyId"),
     printcolumn(name = "User", type_ = "string", json_path = ".status.userName"),
+    printcolumn(name = "Policy or group", type_ = "string", json_path = ".spec.leftOver.ramName", priority = 1),
     printcolumn(name = "From", type_ = "string", json_path = ".spec.order.from"),
     printcolumn(
         name = "Message",
@@ -34,7 +36,7 @@ use super::ram_access_key::Intent;
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = ("has(self.accessKeyId) != has(self.order)", "exactly one of `accessKeyId` (yours) and `order` (the operator's) must be given"),
+    validation = ("[has(self.accessKeyId), has(self.order), has(self.leftOver)].filter(x, x).size() == 1", "exactly one of `accessKeyId` (yours), `order` and `leftOver` (the operator's) must be given"),
     validation = ("self == oldSelf", "a RamRevocation may not be changed: delete it and create another one")
 )]
 pub struct RamRevocationSpec {
@@ -55,6 +57,47 @@ pub struct RamRevocationSpec {
     /// What an object of the operator left to be taken away when it went. Written by the operator only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<Order>,
+
+    /// A policy or group that its object left to be taken away when it went. Written by the operator only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_over: Option<LeftOver>,
+}
+
+/// A policy or group that is still to be deleted.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftOver {
+    /// The kind of the object that it was made for.
+    pub kind: LeftKind,
+    /// That object's namespace.
+    #[schemars(length(max = 63))]
+    pub namespace: String,
+    /// That object's name.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// That object's uid; an object that came back in its place has another one in the marker, and keeps what it finds.
+    #[schemars(length(max = 64))]
+    pub uid: String,
+    /// The account, if it was known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub account_id: Option<String>,
+    /// Its name in RAM.
+    #[schemars(length(max = 128))]
+    pub ram_name: String,
+    /// What tells it from another one of that name: RAM's `GroupId`, or when the policy was made. Absent when its creation had no answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub identity: Option<String>,
+}
+
+/// Kinds that may leave something over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum LeftKind {
+    /// A custom policy.
+    RamPolicy,
+    /// A group.
+    RamGroup,
 }
 
 /// What an object left to be taken away.

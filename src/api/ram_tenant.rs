@@ -52,9 +52,13 @@ pub struct RamTenantSpec {
     #[serde(default)]
     pub names: Names,
 
-    /// Which policies they may attach. Default: none.
+    /// Which policies they may attach, and which groups their users may join. Default: none.
     #[serde(default)]
     pub attach: Attach,
+
+    /// What their RamPolicies may allow, and what a policy that is not listed under `attach` may allow that reaches them by a group. Absent: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub documents: Option<DocumentBounds>,
 
     /// Whether `deletionPolicy` may be other than `Delete`. Default: `Deny`.
     #[serde(default)]
@@ -129,9 +133,33 @@ pub struct Names {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50), inner(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9._*?-]+$")))]
     pub users: Option<Vec<String>>,
+    /// Globs for `RamPolicy.spec.policyName`. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 50), inner(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9*?-]+$")))]
+    pub policies: Option<Vec<String>>,
+    /// Globs for `RamGroup.spec.groupName`. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 50), inner(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9._*?-]+$")))]
+    pub groups: Option<Vec<String>>,
 }
 
-/// Policies that may be attached, by RAM name.
+/// Bounds on policy documents. Each action and each resource of a statement that allows must lie inside one of these globs, whatever its own wildcards stand for.
+/// `NotAction`, `NotResource` and variables in resources are refused; statements that deny are free.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DocumentBounds {
+    /// Globs for actions, such as `ots:*`; case is ignored.
+    #[schemars(
+        length(min = 1, max = 100),
+        inner(length(min = 1, max = 128), regex(pattern = r"^(\*|[A-Za-z0-9*?_-]+:[A-Za-z0-9*?_/-]+)$"))
+    )]
+    pub actions: Vec<String>,
+    /// Globs for resources, such as `acs:ots:*:*:instance/team-a-*`; case counts.
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 512), regex(pattern = r"^[^\x00-\x20\x7f]+$")))]
+    pub resources: Vec<String>,
+}
+
+/// Policies that may be attached and groups that may be joined, by RAM name.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attach {
@@ -143,6 +171,10 @@ pub struct Attach {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9*?-]+$")))]
     pub custom: Option<Vec<String>>,
+    /// Globs for groups of the account. What the group holds must be allowed too. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9._*?-]+$")))]
+    pub groups: Option<Vec<String>>,
 }
 
 /// Whether something may be done.
@@ -167,6 +199,14 @@ pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100_000))]
     pub access_keys: Option<i32>,
+    /// RamPolicies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100_000))]
+    pub policies: Option<i32>,
+    /// RamGroups.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100_000))]
+    pub groups: Option<i32>,
 }
 
 /// Bounds on AccessKeys.
@@ -224,4 +264,10 @@ pub struct TenantUse {
     pub users: i64,
     /// RamAccessKeys.
     pub access_keys: i64,
+    /// RamPolicies.
+    #[serde(default)]
+    pub policies: i64,
+    /// RamGroups.
+    #[serde(default)]
+    pub groups: i64,
 }

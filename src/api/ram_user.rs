@@ -74,12 +74,21 @@ pub struct RamUserSpec {
         merge_strategy = ListMerge::Atomic,
         validation = ("self.all(x, self.exists_one(y, y.type == x.type && y.name == x.name))", "`policies` must not name a policy twice"),
         validation = ("self.filter(x, x.type == 'System').size() <= 20", "`policies` must not hold more than 20 of type 'System', which is RAM's quota"),
-        validation = ("self.filter(x, x.type == 'Custom').size() <= 10", "`policies` must not hold more than 10 of type 'Custom', which is RAM's quota")
+        validation = ("self.filter(x, x.type != 'System').size() <= 10", "`policies` must not hold more than 10 of the types 'Custom' and 'RamPolicy', which is RAM's quota")
     )]
     pub policies: Option<Vec<PolicyAttachment>>,
 
-    /// What becomes of policies that somebody else attached, when `policies` is given. `Exclusive`: they are detached, but a policy that only denies stays and is reported.
-    /// `Report`: they stay and are reported. `Additive`: they stay. Default: `Exclusive`.
+    /// Groups the user is in; the tenant must allow each, and what it holds. Absent: not managed. Empty: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 10))]
+    #[x_kube(
+        merge_strategy = ListMerge::Atomic,
+        validation = ("self.all(x, self.exists_one(y, y.type == x.type && y.name == x.name))", "`groups` must not name a group twice")
+    )]
+    pub groups: Option<Vec<GroupMembership>>,
+
+    /// What becomes of policies that somebody else attached, when `policies` is given, and of groups that somebody else put the user in, when `groups` is given.
+    /// `Exclusive`: they are taken away, but a policy that only denies stays and is reported. `Report`: they stay and are reported. `Additive`: they stay. Default: `Exclusive`.
     #[serde(default)]
     pub attachments: Attachments,
 
@@ -112,25 +121,50 @@ pub enum UserState {
     Suspended,
 }
 
-/// A policy by RAM name.
+/// A group.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PolicyAttachment {
-    /// `System` (Alibaba Cloud's) or `Custom` (the account's).
+#[x_kube(validation = ("self.type != 'RamGroup' || self.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')", "`name` of type 'RamGroup' must be the name of a RamGroup"))]
+pub struct GroupMembership {
+    /// `Ram` (a group of the account, by RAM name) or `RamGroup` (of this namespace).
     #[serde(rename = "type")]
-    pub kind: PolicyKind,
-    /// The policy's name in RAM.
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9-]+$"))]
+    pub kind: GroupKind,
+    /// The group's name.
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9._][A-Za-z0-9._-]*$"))]
     pub name: String,
 }
 
-/// RAM's `PolicyType`.
+/// Where a group is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum GroupKind {
+    /// In RAM.
+    Ram,
+    /// A RamGroup of this namespace.
+    RamGroup,
+}
+
+/// A policy.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("self.type == 'RamPolicy' ? self.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$') : !self.name.contains('.')", "`name` must be that of a RamPolicy for the type 'RamPolicy', and of letters, digits and '-' else"))]
+pub struct PolicyAttachment {
+    /// `System` (Alibaba Cloud's) or `Custom` (the account's), both by RAM name, or `RamPolicy` (of this namespace).
+    #[serde(rename = "type")]
+    pub kind: PolicyKind,
+    /// The policy's name.
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9]([A-Za-z0-9.-]*)$"))]
+    pub name: String,
+}
+
+/// RAM's `PolicyType`, and our own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum PolicyKind {
     /// Made and kept by Alibaba Cloud.
     System,
     /// Made in the account.
     Custom,
+    /// A RamPolicy of this namespace.
+    RamPolicy,
 }
 
 /// What becomes of attachments made by somebody else.
@@ -185,6 +219,10 @@ pub struct RamUserStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub policies: Option<Vec<PolicyAttachment>>,
+    /// Groups the user is in, by RAM name; known when `spec.groups` is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 50))]
+    pub groups: Option<Vec<String>>,
     /// Every AccessKey of the user, whoever made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 20))]

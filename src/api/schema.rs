@@ -4,14 +4,22 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
-use super::{RamAccessKey, RamAccount, RamRevocation, RamTenant, RamUser};
+use super::{RamAccessKey, RamAccount, RamGroup, RamPolicy, RamRevocation, RamTenant, RamUser};
 
-/// The CRDs as they are installed, in the order account, tenant, user, access key, revocation.
+/// The CRDs as they are installed, in the order account, tenant, user, access key, policy, group, revocation.
 ///
 /// # Errors
 /// When a type cannot be written as JSON, which the tests of this crate rule out.
 pub fn crds() -> Result<Vec<Value>, serde_json::Error> {
-    let all = [RamAccount::crd(), RamTenant::crd(), RamUser::crd(), RamAccessKey::crd(), RamRevocation::crd()];
+    let all = [
+        RamAccount::crd(),
+        RamTenant::crd(),
+        RamUser::crd(),
+        RamAccessKey::crd(),
+        RamPolicy::crd(),
+        RamGroup::crd(),
+        RamRevocation::crd(),
+    ];
     all.iter().map(finish).collect()
 }
 

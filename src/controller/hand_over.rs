@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::drive::{Ctx, Kind, ObjectKey, note};
 use super::error::Error;
-use crate::api::{AccountRef, FINALIZER, Order, RamAccount, RamRevocation, RamRevocationSpec};
+use crate::api::{AccountRef, FINALIZER, LeftOver, Order, RamAccount, RamRevocation, RamRevocationSpec};
 use crate::plan::Verdict;
 
 /// What an object does after a pass.
@@ -38,11 +38,24 @@ fn unfinished(outcome: &Result<Verdict, Error>) -> bool {
     !matches!(outcome, Err(Error::Gone | Error::Stopping | Error::NotLeader | Error::Conflict | Error::Unfinished))
 }
 
-/// Leaves `order` to a RamRevocation. Doing so twice leaves one.
-pub async fn leave<K: Kind>(ctx: &Ctx, object: &K, account: String, order: Order) -> Result<(), Error> {
+/// What is left to a RamRevocation.
+pub enum Left {
+    /// A user, or keys.
+    Order(Box<Order>),
+    /// A policy or a group.
+    Over(LeftOver),
+}
+
+/// Leaves the rest to a RamRevocation. Doing so twice leaves one.
+pub async fn leave<K: Kind>(ctx: &Ctx, object: &K, account: String, left: Left) -> Result<(), Error> {
     let uid = object.uid().unwrap_or_default();
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-    let order = Order { from: format!("{}/{namespace}/{name}", K::KIND), uid: uid.clone(), ..order };
+    let (order, left_over) = match left {
+        Left::Order(order) => {
+            (Some(Order { from: format!("{}/{namespace}/{name}", K::KIND), uid: uid.clone(), ..*order }), None)
+        }
+        Left::Over(left) => (None, Some(left)),
+    };
     let revocation = RamRevocation {
         metadata: ObjectMeta {
             name: Some(format!("{}-{uid}", K::KIND.to_lowercase())),
@@ -54,7 +67,8 @@ pub async fn leave<K: Kind>(ctx: &Ctx, object: &K, account: String, order: Order
             account_ref: AccountRef { name: account },
             access_key_id: None,
             note: None,
-            order: Some(order),
+            order,
+            left_over,
         },
         status: None,
     };

@@ -14,7 +14,8 @@ use super::accounts::Account;
 use super::drive::{Ctx, Kind, ObjectKey, Passed, set_finalizer};
 use super::error::Error;
 use crate::api::{
-    self, CredentialSecret, CredentialSource, RamAccount, RamAccountStatus, RamRevocation, RamUser, Usage, Used,
+    self, CredentialSecret, CredentialSource, RamAccount, RamAccountStatus, RamGroup, RamPolicy, RamRevocation,
+    RamUser, Usage, Used,
 };
 use crate::digest;
 use crate::plan::marker::default_owner_id;
@@ -145,16 +146,22 @@ async fn extras(client: &ram::Client, facts: &mut RamAccountStatus) -> Result<()
 /// An account goes only when nothing depends on it. Until then it stays in use: its users need it for their own deletion.
 async fn leave(ctx: &Ctx, key: &ObjectKey, object: &mut RamAccount) -> Result<String, Error> {
     let params = ctx.settings.selected().fields(&format!("spec.accountRef.name={}", key.name)).limit(10);
-    let users = Api::<RamUser>::all(ctx.kube.clone()).list_metadata(&params).await?;
-    let names: Vec<String> =
-        users.iter().map(|user| format!("{}/{}", user.namespace().unwrap_or_default(), user.name_any())).collect();
-    if !names.is_empty() {
-        return Ok(format!("RamUsers {}", names.join(", ")));
-    }
-    let orders = Api::<RamRevocation>::all(ctx.kube.clone()).list_metadata(&params).await?;
-    let orders: Vec<String> = orders.iter().map(ResourceExt::name_any).collect();
-    if !orders.is_empty() {
-        return Ok(format!("RamRevocations {}", orders.join(", ")));
+    for (kind, words) in [
+        (ApiResource::erase::<RamUser>(&()), "RamUsers"),
+        (ApiResource::erase::<RamPolicy>(&()), "RamPolicies"),
+        (ApiResource::erase::<RamGroup>(&()), "RamGroups"),
+        (ApiResource::erase::<RamRevocation>(&()), "RamRevocations"),
+    ] {
+        let api: Api<DynamicObject> = Api::all_with(ctx.kube.clone(), &kind);
+        let found = api.list_metadata(&params).await?;
+        let name = |meta: &ObjectMeta| match &meta.namespace {
+            Some(namespace) => format!("{namespace}/{}", meta.name.as_deref().unwrap_or_default()),
+            None => meta.name.clone().unwrap_or_default(),
+        };
+        let names: Vec<String> = found.iter().map(|object| name(&object.metadata)).collect();
+        if !names.is_empty() {
+            return Ok(format!("{words} {}", names.join(", ")));
+        }
     }
     set_finalizer(ctx, key, object, false).await?;
     Err(Error::Gone)

@@ -38,6 +38,9 @@ impl Kind for RamRevocation {
         &mut self.status
     }
     async fn pass(ctx: &Ctx, key: &ObjectKey, object: Self) -> Passed<Self> {
+        if let Some(over) = object.spec.left_over.clone() {
+            return super::left_over::pass(ctx, key, object, over).await;
+        }
         let created = object.meta().creation_timestamp.as_ref().map(|time| time.0);
         let mut pass = RevocationPass::new(ctx, key, object);
         let outcome = match pass.lock().await {

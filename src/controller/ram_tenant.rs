@@ -8,7 +8,7 @@ use kube::{Client, ResourceExt};
 use super::drive::{Ctx, Kind, ObjectKey, Passed};
 use super::error::Error;
 use super::tenancy;
-use crate::api::{RamAccessKey, RamTenant, RamTenantStatus, RamUser, TenantUse};
+use crate::api::{RamAccessKey, RamGroup, RamPolicy, RamTenant, RamTenantStatus, RamUser, TenantUse};
 use crate::plan::{Extra, Reason, Verdict};
 
 /// Counts are refreshed this often; they decide nothing.
@@ -45,9 +45,16 @@ async fn cover(
     let namespaces = tenancy::namespaces(ctx, spec).await?;
     let users = tenancy::objects(ctx, spec, &ApiResource::erase::<RamUser>(&())).await?.len();
     let keys = tenancy::objects(ctx, spec, &ApiResource::erase::<RamAccessKey>(&())).await?.len();
+    let policies = tenancy::objects(ctx, spec, &ApiResource::erase::<RamPolicy>(&())).await?.len();
+    let groups = tenancy::objects(ctx, spec, &ApiResource::erase::<RamGroup>(&())).await?.len();
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     facts.namespaces = Some(count(namespaces.len()));
-    facts.used = Some(TenantUse { users: count(users), access_keys: count(keys) });
+    facts.used = Some(TenantUse {
+        users: count(users),
+        access_keys: count(keys),
+        policies: count(policies),
+        groups: count(groups),
+    });
     let mut overlapping = Vec::new();
     for (name, other) in tenancy::tenants(ctx, &spec.account_ref.name).await? {
         if name != object.name_any() {
@@ -66,7 +73,10 @@ async fn cover(
     }
     let over =
         |limit: Option<i32>, used: usize| limit.is_some_and(|limit| used >= usize::try_from(limit).unwrap_or_default());
-    if over(spec.limits.users, users) || over(spec.limits.access_keys, keys) {
+    let limits = &spec.limits;
+    let full =
+        [(limits.users, users), (limits.access_keys, keys), (limits.policies, policies), (limits.groups, groups)];
+    if full.into_iter().any(|(limit, used)| over(limit, used)) {
         let message =
             "As many objects as the limits allow exist; younger ones get nothing. Delete some, or raise the limits.";
         extra.push(("LimitReached", "LimitReached", message.to_owned()));

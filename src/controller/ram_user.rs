@@ -13,17 +13,20 @@ use kube::{Client, Resource, ResourceExt};
 use super::accounts::Account;
 use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, paused, set_finalizer};
 use super::error::Error;
-use super::hand_over::{Patience, leave, patience};
+use super::hand_over::{Left, Patience, leave, patience};
+use super::ram_group::document_of;
+use super::references::references;
 use super::secret;
 use super::tenancy::{self, NamespaceView};
 use crate::api::{
-    FINALIZER, InventoryKey, KeyOwner, KeyState, Order, OrderedUser, RamAccessKey, RamAccessKeyStatus, RamRevocation,
-    RamUser, RamUserStatus, annotation,
+    FINALIZER, GroupKind, InventoryKey, KeyOwner, KeyState, Order, OrderedUser, PolicyKind, RamAccessKey,
+    RamAccessKeyStatus, RamGroup, RamPolicy, RamRevocation, RamUser, RamUserStatus, annotation,
 };
+use crate::plan::attachments::{Documents, References, shown};
 use crate::plan::marker::Marker;
 use crate::plan::names::generated;
 use crate::plan::ram_access_key::{Intent, Journal, Retiring};
-use crate::plan::ram_user::{InRam, KeyObject, Memory, Seen, Step, grace_ends, next, policy_attachment, retains};
+use crate::plan::ram_user::{InRam, KeyObject, Memory, Seen, Step, grace_ends, next, retains};
 use crate::plan::tenant::Grants;
 use crate::plan::{Next, Reason, Verdict};
 use crate::ram::{self, Class, KeyStatus, Lane, PolicyRef};
@@ -109,7 +112,11 @@ struct UserPass<'a> {
     ram_changed: bool,
     key_objects: Vec<KeyObject>,
     quota_reached: bool,
-    deny_only: BTreeMap<PolicyRef, bool>,
+    references: References,
+    group_references: References,
+    documents: Documents,
+    contents: BTreeMap<String, Option<Vec<PolicyRef>>>,
+    groups_full: bool,
 }
 
 impl<'a> UserPass<'a> {
@@ -132,7 +139,11 @@ impl<'a> UserPass<'a> {
             ram_changed: true,
             key_objects: Vec::new(),
             quota_reached: false,
-            deny_only: BTreeMap::new(),
+            references: References::new(),
+            group_references: References::new(),
+            documents: Documents::new(),
+            contents: BTreeMap::new(),
+            groups_full: false,
         }
     }
 
@@ -187,7 +198,11 @@ impl<'a> UserPass<'a> {
             witnessed: self.witnessed,
             key_objects: self.key_objects.clone(),
             quota_reached: self.quota_reached,
-            deny_only: self.deny_only.clone(),
+            references: self.references.clone(),
+            group_references: self.group_references.clone(),
+            documents: self.documents.clone(),
+            contents: self.contents.clone(),
+            groups_full: self.groups_full,
         }
     }
 
@@ -201,6 +216,15 @@ impl<'a> UserPass<'a> {
         let has = self.memory.user_id.is_some();
         self.tenant =
             Some(tenancy::grants(self.ctx, account, &self.namespace, &self.object, has, |limits| limits.users).await?);
+        if let (Ok(account), false) = (&self.account, self.deleting()) {
+            let (id, spec) = (&account.view.account_id, &self.object.spec);
+            let policies = spec.policies.iter().flatten().filter(|policy| policy.kind == PolicyKind::RamPolicy);
+            let groups = spec.groups.iter().flatten().filter(|group| group.kind == GroupKind::RamGroup);
+            let names = policies.map(|policy| policy.name.as_str());
+            self.references = references::<RamPolicy>(self.ctx, self.key, id, names).await?;
+            let names = groups.map(|group| group.name.as_str());
+            self.group_references = references::<RamGroup>(self.ctx, self.key, id, names).await?;
+        }
         Ok(())
     }
 
@@ -216,7 +240,7 @@ impl<'a> UserPass<'a> {
                     futures::join!(client.list_policies_for_user(&name), client.list_access_keys(&name));
                 seen.policies = policies?.into_iter().map(|attached| attached.policy).collect();
                 seen.keys = keys?.unwrap_or_default();
-                if self.deleting() {
+                if self.deleting() || self.object.spec.groups.is_some() {
                     seen.groups = client.list_groups_for_user(&name).await?;
                 }
             }
@@ -283,7 +307,7 @@ impl<'a> UserPass<'a> {
                 ..Order::default()
             };
             let account = self.object.spec.account_ref.name.clone();
-            leave(self.ctx, &self.object, account, order).await?;
+            leave(self.ctx, &self.object, account, Left::Order(Box::new(order))).await?;
         }
         set_finalizer(self.ctx, self.key, &mut self.object, false).await
     }
@@ -300,9 +324,12 @@ impl<'a> UserPass<'a> {
         status.marker_uid.clone_from(&self.memory.marker_uid);
         let domain = account.view.default_domain.as_ref();
         status.user_principal_name = domain.map(|domain| format!("{}@{domain}", user.user_name));
-        let mut policies: Vec<_> = ram.policies.iter().map(policy_attachment).collect();
+        let mut policies: Vec<_> = ram.policies.iter().map(shown).collect();
         policies.sort();
         status.policies = Some(policies);
+        let mut groups = ram.groups.clone();
+        groups.sort();
+        status.groups = self.object.spec.groups.as_ref().map(|_| groups);
         let mut keys: Vec<_> = ram.keys.iter().map(|key| self.inventory(key)).collect();
         keys.sort_by(|a, b| a.id.cmp(&b.id));
         status.access_keys = Some(keys).filter(|keys| !keys.is_empty());
@@ -364,6 +391,36 @@ impl<'a> UserPass<'a> {
             && let Some(ram) = &mut self.ram
         {
             ram.policies.push(policy);
+        }
+        Ok(())
+    }
+
+    async fn look_at_group(&mut self, group: String) -> Result<(), Error> {
+        let held = match self.client()?.list_policies_for_group(&group).await {
+            Ok(attached) => Some(attached.into_iter().map(|attached| attached.policy).collect()),
+            Err(error) if error.class() == Class::Missing => None,
+            Err(error) => return Err(error.into()),
+        };
+        self.contents.insert(group, held);
+        Ok(())
+    }
+
+    async fn join(&mut self, group: String) -> Result<(), Error> {
+        match self.client()?.add_user_to_group(&self.user_name(), &group).await {
+            Ok(()) => {}
+            Err(error) if error.code() == Some("EntityNotExist.Group") => {
+                return Err(Verdict::new(Reason::GroupNotFound).about(group).into());
+            }
+            Err(error) if error.class() == Class::Quota => {
+                self.groups_full = true;
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if self.made_here
+            && let Some(ram) = &mut self.ram
+        {
+            ram.groups.push(group);
         }
         Ok(())
     }
@@ -519,17 +576,6 @@ pub async fn by_id(client: &ram::Client, id: &str, name: &str) -> Result<Option<
     if found.as_deref() == Some(name) { Err(Error::Unsettled) } else { Ok(found) }
 }
 
-/// Whether a policy document only denies.
-fn only_denies(document: &str) -> bool {
-    let Ok(document) = serde_json::from_str::<serde_json::Value>(document) else { return false };
-    let statements = match document.get("Statement") {
-        Some(serde_json::Value::Array(all)) => all.clone(),
-        Some(one) => vec![one.clone()],
-        None => return false,
-    };
-    !statements.is_empty() && statements.iter().all(|s| s.get("Effect").and_then(|e| e.as_str()) == Some("Deny"))
-}
-
 impl Pass for UserPass<'_> {
     type Step = Step;
 
@@ -564,12 +610,14 @@ impl Pass for UserPass<'_> {
 
     async fn act(&mut self, step: Step) -> Result<(), Error> {
         let name = self.user_name();
-        if !matches!(step, Step::AddFinalizer | Step::RemoveFinalizer | Step::LookAtPolicy(_) | Step::HandOver(_))
+        let looks = matches!(step, Step::LookAtPolicy(_) | Step::LookAtGroup(_));
+        if !looks
+            && !matches!(step, Step::AddFinalizer | Step::RemoveFinalizer | Step::HandOver(_))
             && !self.ctx.lease.holds()
         {
             return Err(Error::NotLeader);
         }
-        self.ram_changed |= !matches!(step, Step::AddFinalizer | Step::LookAtPolicy(_));
+        self.ram_changed |= !looks && step != Step::AddFinalizer;
         match step {
             Step::AddFinalizer => set_finalizer(self.ctx, self.key, &mut self.object, true).await,
             Step::RemoveFinalizer => self.finish().await,
@@ -590,38 +638,28 @@ impl Pass for UserPass<'_> {
                 Ok(())
             }
             Step::LookAtPolicy(policy) => {
-                let document = self.client()?.policy_document(&policy).await?;
-                self.deny_only.insert(policy, document.is_some_and(|document| only_denies(&document)));
+                let document = document_of(self.client()?, &policy).await?;
+                self.documents.insert(policy, document);
                 Ok(())
             }
+            Step::LookAtGroup(group) => self.look_at_group(group).await,
+            Step::JoinGroup(group) => self.join(group).await,
             Step::Disarm(owner) => {
                 let keys = self.ram.as_ref().map(|ram| ram.keys.clone()).unwrap_or_default();
                 note_disarmed(self.ctx, &self.key.namespace, &owner, &keys).await
             }
             Step::DisableKey(id) => Ok(self.client()?.update_access_key(&name, &id, KeyStatus::Inactive).await?),
             Step::DeleteKey(id) => Ok(self.client()?.delete_access_key(&name, &id).await?),
-            Step::LeaveGroup(group) => Ok(self.client()?.remove_user_from_group(&name, &group).await?),
+            Step::LeaveGroup(group) => {
+                self.client()?.remove_user_from_group(&name, &group).await?;
+                self.groups_full = false;
+                Ok(())
+            }
             Step::DeleteUser => self.delete().await,
             Step::HandOver(not_before) => {
                 self.hand_over(Some(not_before)).await?;
                 Err(Error::Gone)
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::only_denies;
-
-    #[test]
-    fn a_policy_that_allows_anything_is_not_only_denying() {
-        let deny = r#"{"Version":"1","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
-        let one = r#"{"Version":"1","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#;
-        let both = r#"{"Version":"1","Statement":[{"Effect":"Deny"},{"Effect":"Allow"}]}"#;
-        assert!(only_denies(deny) && only_denies(one));
-        assert!(
-            !only_denies(both) && !only_denies("{}") && !only_denies("not json") && !only_denies(r#"{"Statement":[]}"#)
-        );
     }
 }

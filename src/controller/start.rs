@@ -19,7 +19,7 @@ use tracing::{debug, warn};
 
 use super::drive::{Ctx, Kind, ObjectKey, forget_gone, reconcile};
 use super::error::Error;
-use crate::api::{RamAccessKey, RamAccount, RamRevocation, RamTenant, RamUser, SECRET_LABEL};
+use crate::api::{RamAccessKey, RamAccount, RamGroup, RamPolicy, RamRevocation, RamTenant, RamUser, SECRET_LABEL};
 
 type Meta<K> = PartialObjectMeta<K>;
 
@@ -34,6 +34,8 @@ pub async fn run(ctx: Arc<Ctx>, watches: Client) {
         tenant_changes(&ctx, &watches),
         users(&ctx, &watches),
         keys(&ctx, &watches),
+        policies(&ctx, &watches),
+        groups(&ctx, &watches),
         revocations(&ctx, &watches),
     );
 }
@@ -86,13 +88,20 @@ async fn tenant_changes(ctx: &Arc<Ctx>, watches: &Client) {
 }
 
 fn users(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<> {
-    let waking = Arc::clone(ctx);
+    let (by_key, by_policy, by_group) = (Arc::clone(ctx), Arc::clone(ctx), Arc::clone(ctx));
     let keys: Api<Meta<RamAccessKey>> = Api::all(watches.clone());
-    let controller = base::<RamUser>(ctx, Api::all(watches.clone())).watches(
-        keys,
-        ctx.settings.watched(),
-        move |key: Meta<RamAccessKey>| wake::<RamUser>(&waking, RamAccessKey::KIND, &key),
-    );
+    let policies: Api<Meta<RamPolicy>> = Api::all(watches.clone());
+    let groups: Api<Meta<RamGroup>> = Api::all(watches.clone());
+    let controller = base::<RamUser>(ctx, Api::all(watches.clone()))
+        .watches(keys, ctx.settings.watched(), move |key: Meta<RamAccessKey>| {
+            wake::<RamUser>(&by_key, RamAccessKey::KIND, &key)
+        })
+        .watches(policies, ctx.settings.watched(), move |policy: Meta<RamPolicy>| {
+            wake::<RamUser>(&by_policy, RamPolicy::KIND, &policy)
+        })
+        .watches(groups, ctx.settings.watched(), move |group: Meta<RamGroup>| {
+            wake::<RamUser>(&by_group, RamGroup::KIND, &group)
+        });
     let controller =
         with_namespaces(ctx, watches, controller).reconcile_all_on(woken(ctx, &ctx.wake_all, RamUser::KIND));
     drain(controller, Arc::clone(ctx))
@@ -112,6 +121,26 @@ fn keys(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<> {
         });
     let controller =
         with_namespaces(ctx, watches, controller).reconcile_all_on(woken(ctx, &ctx.wake_all, RamAccessKey::KIND));
+    drain(controller, Arc::clone(ctx))
+}
+
+fn policies(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<> {
+    let controller = base::<RamPolicy>(ctx, Api::all(watches.clone()));
+    let controller =
+        with_namespaces(ctx, watches, controller).reconcile_all_on(woken(ctx, &ctx.wake_all, RamPolicy::KIND));
+    drain(controller, Arc::clone(ctx))
+}
+
+fn groups(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<> {
+    let waking = Arc::clone(ctx);
+    let policies: Api<Meta<RamPolicy>> = Api::all(watches.clone());
+    let controller = base::<RamGroup>(ctx, Api::all(watches.clone())).watches(
+        policies,
+        ctx.settings.watched(),
+        move |policy: Meta<RamPolicy>| wake::<RamGroup>(&waking, RamPolicy::KIND, &policy),
+    );
+    let controller =
+        with_namespaces(ctx, watches, controller).reconcile_all_on(woken(ctx, &ctx.wake_all, RamGroup::KIND));
     drain(controller, Arc::clone(ctx))
 }
 

@@ -91,7 +91,9 @@ pub async fn objects(ctx: &Ctx, tenant: &RamTenantSpec, kind: &ApiResource) -> R
     let list = api.list(&ctx.settings.selected()).await?;
     let inside = list.into_iter().filter(|o| o.namespace().is_some_and(|namespace| names.contains(&namespace)));
     let has = |object: &DynamicObject| {
-        ["/status/userId", "/status/accessKeyId"].iter().any(|path| object.data.pointer(path).is_some())
+        ["/status/userId", "/status/accessKeyId", "/status/createTime", "/status/groupId"]
+            .iter()
+            .any(|path| object.data.pointer(path).is_some())
     };
     // A key's status has the user's id from its first intent on, which counts as having one.
     Ok(inside.map(|object| counted(&object.metadata, has(&object))).collect())

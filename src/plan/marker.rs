@@ -1,4 +1,4 @@
-//! The marker at the end of a RAM user's `Comments`: whose user it is.
+//! The marker at the end of a user's or group's `Comments`, or of a policy's `Description`: for which object it was made.
 //!
 //! `[ram-operator:<ownerId>:<hash of kind/namespace/name>:<start of the object's uid>]`, at most 70 bytes.
 
@@ -23,7 +23,14 @@ impl Marker {
     /// The marker of the RamUser `namespace`/`name` with `uid`.
     #[must_use]
     pub fn of(owner_id: &str, namespace: &str, name: &str, uid: &str) -> Self {
-        Self { owner_id: owner_id.to_owned(), hash: hash(namespace, name), uid: uid.chars().take(8).collect() }
+        Self::for_kind("RamUser", owner_id, namespace, name, uid)
+    }
+
+    /// The marker of an object of a kind.
+    #[must_use]
+    pub fn for_kind(kind: &str, owner_id: &str, namespace: &str, name: &str, uid: &str) -> Self {
+        let hash = hash(kind, namespace, name);
+        Self { owner_id: owner_id.to_owned(), hash, uid: uid.chars().take(8).collect() }
     }
 
     /// Splits `Comments` into the text before the marker and the marker, if it ends in one.
@@ -56,8 +63,8 @@ impl Marker {
     }
 }
 
-fn hash(namespace: &str, name: &str) -> String {
-    digest::short(&["RamUser/", namespace, "/", name], 16)
+fn hash(kind: &str, namespace: &str, name: &str) -> String {
+    digest::short(&[kind, "/", namespace, "/", name], 16)
 }
 
 /// This installation's name when none is given: from the uid of the namespace kube-system.
@@ -90,7 +97,8 @@ mod tests {
 
     #[test]
     fn two_names_never_share_a_hash_by_joining() {
-        assert_ne!(hash("a", "b-c"), hash("a-b", "c"));
+        assert_ne!(hash("RamUser", "a", "b-c"), hash("RamUser", "a-b", "c"));
+        assert_ne!(hash("RamUser", "a", "b"), hash("RamGroup", "a", "b"));
     }
 
     #[test]

@@ -89,19 +89,26 @@ reasons! {
 
     NotATenant No "No RamTenant of this account selects the namespace" "Ask the platform team for a RamTenant, or a label on the namespace.";
     TenantAmbiguous No "More than one RamTenant of this account selects the namespace" "Ask the platform team to leave one.";
-    NameNotAllowed No "The tenant does not allow this userName" "Leave userName out in a new object, or ask for it in the RamTenant's names.users.";
+    NameNotAllowed No "The tenant does not allow this name in RAM" "Leave the name out in a new object, or ask for it in the RamTenant's names.";
     PolicyNotAllowed No "The tenant does not allow a policy" "Remove the policy, or ask for it in the RamTenant's attach.";
     RetainNotAllowed No "The tenant does not allow a deletionPolicy other than Delete, so that Delete is what a deletion does now" "Set deletionPolicy to Delete, or ask for retain: Allow in the RamTenant.";
     LimitReached No "The tenant's limit is reached" "Delete objects that are not needed, or ask for a higher limit.";
 
-    Foreign Stalled "A RAM user of this name exists and was not made here, or was left behind by Retain" "Choose another userName in a new object, or remove that user by hand; it is not touched.";
-    OwnedElsewhere Stalled "The RAM user of this name belongs to another object or installation" "Choose another userName in a new object; it is not touched.";
-    Contested Stalled "Another object keeps taking this RAM user" "Find the other installation with the same ownerId and namespace, and stop one of them.";
-    UserReplaced Stalled "Another RAM user has taken the name" "Delete or rename that user in RAM; it is not touched.";
+    Foreign Stalled "RAM has one of this name that was not made here, or was left behind by Retain" "Choose another name in a new object, or remove that one by hand; it is not touched.";
+    OwnedElsewhere Stalled "The one of this name in RAM belongs to another object or installation" "Choose another name in a new object; it is not touched.";
+    Contested Stalled "Another object keeps taking this one in RAM" "Find the other installation with the same ownerId and namespace, and stop one of them.";
+    Replaced Stalled "Another one has taken the name in RAM" "Delete or rename that one in RAM; it is not touched.";
     UserRenamed Stalled "The RAM user was renamed by hand" "Rename it back in RAM.";
     PolicyNotFound Stalled "RAM has no policy of this name" "Correct the policy's type and name.";
+    PolicyNotReady No "A RamPolicy does not exist, or has no policy in RAM yet" "Create it in this namespace, or see its conditions.";
+    DocumentInvalid Stalled "RAM would refuse the policy document" "Correct what the detail names.";
+    DocumentNotAllowed No "The tenant does not allow what a policy document allows" "Narrow the document, or ask for more in the RamTenant's documents.";
+    GroupNotReady No "A RamGroup does not exist, or has no group in RAM yet" "Create it in this namespace, or see its conditions.";
+    GroupNotFound Stalled "RAM has no group of this name" "Correct the group's type and name.";
+    GroupNotAllowed No "The tenant does not allow a group" "Remove the group, or ask for it in the RamTenant's attach.groups.";
+    GroupExceedsTenant No "A group holds more than the tenant allows" "Remove the group, take the policy from it, or ask for the policy in the RamTenant's attach.";
     QuotaReached No "A quota of RAM is reached" "Remove what is not needed in RAM, or have the quota raised.";
-    Blocked Stalled "The RAM user cannot be deleted while something foreign is on it" "Remove in RAM what the detail names; it is not touched.";
+    Blocked Stalled "It cannot be deleted from RAM while something foreign hangs on it" "Remove in RAM what the detail names; it is not touched.";
     WaitingForKeys No "RamAccessKeys of this user are being deleted" "Wait; see their conditions if it takes long.";
     GracePeriod No "The user is disarmed and is deleted when its grace period is over" "Wait, or apply the RamUser again to have the user back.";
     AwaitingReplacement No "The key is disabled; the RamAccessKey that publishes it gets a new pair first" "Wait; see the conditions of the RamAccessKey if it takes long.";

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::api::{
-    AllowedSources, NamespaceSelector, Necessity, Permission, PolicyAttachment, PolicyKind, RamTenantSpec, Requirement,
-    SelectorOperator, Span,
+    AllowedSources, DocumentBounds, NamespaceSelector, Necessity, Permission, PolicyAttachment, PolicyKind,
+    RamTenantSpec, Requirement, SelectorOperator, Span,
 };
 
+use super::document::Document;
 use super::names::allowed;
 use super::{Reason, Verdict};
+use crate::ram::{PolicyRef, PolicyType};
 
 /// What one tenant grants to one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,10 @@ pub struct Grants {
     names: Option<Vec<String>>,
     system: Option<Vec<String>>,
     custom: Option<Vec<String>>,
+    groups: Option<Vec<String>>,
+    policy_names: Option<Vec<String>>,
+    group_names: Option<Vec<String>>,
+    documents: Option<DocumentBounds>,
     retain: Permission,
     max_age: Option<Duration>,
     sources: Necessity,
@@ -32,6 +38,10 @@ impl Grants {
             names: spec.names.users.clone(),
             system: spec.attach.system.clone(),
             custom: spec.attach.custom.clone(),
+            groups: spec.attach.groups.clone(),
+            policy_names: spec.names.policies.clone(),
+            group_names: spec.names.groups.clone(),
+            documents: spec.documents.clone(),
             retain: spec.retain,
             max_age: spec.access_keys.max_age.as_ref().and_then(Span::duration),
             sources: spec.access_keys.allowed_sources,
@@ -41,20 +51,57 @@ impl Grants {
 
     /// Refuses an explicit user name that the tenant does not list.
     pub fn user_name(&self, name: Option<&str>) -> Result<(), Verdict> {
-        match name {
-            Some(name) if !allowed(self.names.as_ref(), name) => Err(Verdict::new(Reason::NameNotAllowed).about(name)),
-            _ => Ok(()),
+        explicit(self.names.as_ref(), name)
+    }
+
+    /// Refuses an explicit policy name that the tenant does not list.
+    pub fn policy_name(&self, name: Option<&str>) -> Result<(), Verdict> {
+        explicit(self.policy_names.as_ref(), name)
+    }
+
+    /// Refuses an explicit group name that the tenant does not list.
+    pub fn group_name(&self, name: Option<&str>) -> Result<(), Verdict> {
+        explicit(self.group_names.as_ref(), name)
+    }
+
+    /// Refuses a group of the account that the tenant does not list.
+    pub fn group(&self, name: &str) -> Result<(), Verdict> {
+        if allowed(self.groups.as_ref(), name) {
+            return Ok(());
+        }
+        Err(Verdict::new(Reason::GroupNotAllowed).about(name))
+    }
+
+    /// Whether the tenant lists a policy by its name in RAM.
+    #[must_use]
+    pub fn lists(&self, policy: &PolicyRef) -> bool {
+        let globs = match policy.kind {
+            PolicyType::System => self.system.as_ref(),
+            PolicyType::Custom => self.custom.as_ref(),
+        };
+        allowed(globs, &policy.name)
+    }
+
+    /// Refuses a document that allows more than the tenant may have. `None`: it could not be understood.
+    pub fn document(&self, document: Option<&Document>, name: &str) -> Result<(), Verdict> {
+        let refused = |why: &str| Err(Verdict::new(Reason::DocumentNotAllowed).about(format!("{name}: {why}")));
+        match (&self.documents, document) {
+            (None, _) => refused("the RamTenant has no documents"),
+            (Some(_), None) => refused("its document cannot be understood"),
+            (Some(bounds), Some(document)) => document.within(bounds).or_else(|why| refused(&why)),
         }
     }
 
     /// Refuses the first policy that the tenant does not list.
     pub fn policies<'a>(&self, policies: impl IntoIterator<Item = &'a PolicyAttachment>) -> Result<(), Verdict> {
         for policy in policies {
-            let globs = match policy.kind {
-                PolicyKind::System => self.system.as_ref(),
-                PolicyKind::Custom => self.custom.as_ref(),
+            let listed = match policy.kind {
+                PolicyKind::System => allowed(self.system.as_ref(), &policy.name),
+                PolicyKind::Custom => allowed(self.custom.as_ref(), &policy.name),
+                // What it says decides, not what it is called.
+                PolicyKind::RamPolicy => self.documents.is_some(),
             };
-            if !allowed(globs, &policy.name) {
+            if !listed {
                 return Err(Verdict::new(Reason::PolicyNotAllowed).about(format!("{:?} {}", policy.kind, policy.name)));
             }
         }
@@ -87,6 +134,13 @@ impl Grants {
     /// Refuses an object beyond the tenant's limit.
     pub fn limit(&self) -> Result<(), Verdict> {
         if self.inside { Ok(()) } else { Err(Verdict::new(Reason::LimitReached)) }
+    }
+}
+
+fn explicit(globs: Option<&Vec<String>>, name: Option<&str>) -> Result<(), Verdict> {
+    match name {
+        Some(name) if !allowed(globs, name) => Err(Verdict::new(Reason::NameNotAllowed).about(name)),
+        _ => Ok(()),
     }
 }
 

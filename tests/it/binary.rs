@@ -176,7 +176,7 @@ async fn crds_prints_the_crds() {
     let printed = documents(&ended.stdout);
     let mut wanted = api::crds().expect("CRDs");
     wanted.iter_mut().for_each(floats);
-    assert_eq!(printed.len(), 5);
+    assert_eq!(printed.len(), 7);
     assert!(printed == wanted, "what is printed is not what the types give");
 }
 
@@ -231,6 +231,22 @@ async fn policy_prints_a_ram_policy() {
         assert_eq!(resource(action), json!("*"), "{action}");
     }
     assert!(!ended.stdout.contains("acs:ram:*:*:"), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("CreatePolicy\"") && !ended.stdout.contains("AddUserToGroup"), "{}", ended.stdout);
+
+    let wide = ["policy", "--account=1234567890123456", "--user-name-prefix=k8s.", "--policies", "--groups"];
+    let ended = run(&wide, &[]).await;
+    let wide: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let statements = wide["Statement"].as_array().expect("statements");
+    let resources = |action: &str| {
+        let action = json!(format!("ram:{action}"));
+        let allows = |statement: &&Value| statement["Action"].as_array().is_some_and(|all| all.contains(&action));
+        statements.iter().filter(allows).map(|statement| statement["Resource"].clone()).collect::<Vec<_>>()
+    };
+    let (group, policy) = (format!("acs:ram:*:{account}:group/k8s.*"), format!("acs:ram:*:{account}:policy/k8s-*"));
+    assert_eq!(resources("CreatePolicyVersion"), [json!(policy)]);
+    assert_eq!(resources("AttachPolicyToUser"), [json!([user, policy])]);
+    assert_eq!(resources("AttachPolicyToGroup"), [json!([group, policy])]);
+    assert_eq!(resources("AddUserToGroup"), [json!([user, format!("acs:ram:*:{account}:group/*")])]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

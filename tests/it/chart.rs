@@ -120,6 +120,8 @@ async fn values_are_rendered() {
             "CustomResourceDefinition",
             "CustomResourceDefinition",
             "CustomResourceDefinition",
+            "CustomResourceDefinition",
+            "CustomResourceDefinition",
             "Deployment",
             "PodDisruptionBudget",
             "Role",
@@ -293,7 +295,7 @@ async fn crds_are_those_of_the_source_tree() {
     for keep in [true, false] {
         let all = rendered(&[&format!("crds.keep={keep}")]).await;
         let crds = of_kind(&all, "CustomResourceDefinition");
-        assert_eq!(crds.len(), 5);
+        assert_eq!(crds.len(), 7);
         for crd in crds {
             let plural = crd["spec"]["names"]["plural"].as_str().expect("a plural");
             let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds").join(format!("{plural}.yaml"));
@@ -368,7 +370,7 @@ async fn the_release_is_installed_and_upgraded() {
     };
     assert_eq!(status().await["info"]["status"], "deployed");
     let (first, before) = (status().await["version"].as_i64().expect("a revision"), uids().await);
-    assert_eq!(before.split_whitespace().count(), 5, "{before}");
+    assert_eq!(before.split_whitespace().count(), 7, "{before}");
     assert!(level().await.contains("--log-level=info"));
 
     let notes = helm_ok(&["get", "notes", "ram-operator", "--namespace", NAMESPACE]).await;
@@ -544,7 +546,7 @@ async fn a_second_release_comes_and_goes() {
     .await;
     allowed(&world.admin, &account, "default", ("create", "secrets"), false).await;
     let crds = kubectl(&["get", "crds", "-l", "app.kubernetes.io/instance=ram-operator", "-o", "name"]).await;
-    assert_eq!(crds.lines().count(), 5, "the first release keeps its CRDs: {crds}");
+    assert_eq!(crds.lines().count(), 7, "the first release keeps its CRDs: {crds}");
 }
 
 /// Whether somebody may do something in a namespace.
@@ -588,7 +590,7 @@ async fn the_operator_may_do_what_it_does_and_no_more() {
     let world = World::bare("chart_rights", Options::default()).await;
     let who = format!("system:serviceaccount:{NAMESPACE}:ram-operator");
     let mut wanted = Vec::new();
-    for kind in ["ramaccounts", "ramtenants", "ramusers", "ramaccesskeys"] {
+    for kind in ["ramaccounts", "ramtenants", "ramusers", "ramaccesskeys", "rampolicies", "ramgroups"] {
         let (whole, status) = (format!("{kind}.ram-operator.dev"), format!("{kind}.ram-operator.dev/status"));
         wanted.extend(["get", "list", "watch", "patch"].map(|verb| (right(verb, &whole), true)));
         wanted.extend(["create", "update", "delete", "deletecollection"].map(|verb| (right(verb, &whole), false)));
@@ -752,7 +754,7 @@ async fn only_the_operator_orders_what_takes_users_away() {
         if output.status.success() { Ok(()) } else { Err(err(&output)) }
     };
 
-    let says = "RamRevocations with `spec.order` are made by ram-operator; name a key by `spec.accessKeyId` instead";
+    let says = "RamRevocations with `spec.order` or `spec.leftOver` are made by ram-operator; name a key by `spec.accessKeyId` instead";
     // A policy is in force a moment after it was made.
     eventually("an order of the administrator to be refused", || async {
         match create(&order, &[]).await {

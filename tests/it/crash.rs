@@ -34,6 +34,31 @@ enum Scenario {
     Delete,
     /// Deleted, and left to RamRevocations at the first trouble.
     Leave,
+    /// With a policy of its own and a group that has it.
+    Team,
+    /// All of that is deleted.
+    Disband,
+    /// The same, and left to RamRevocations at the first trouble.
+    DisbandLeave,
+}
+
+impl Scenario {
+    fn team(self) -> bool {
+        matches!(self, Self::Team | Self::Disband | Self::DisbandLeave)
+    }
+
+    fn ends(self) -> bool {
+        matches!(self, Self::Delete | Self::Leave | Self::Disband | Self::DisbandLeave)
+    }
+}
+
+/// Objects of a scenario; what others refer to comes last.
+fn objects(scenario: Scenario) -> Vec<(&'static str, &'static str)> {
+    let mut all = vec![("RamAccessKey", "ingest"), ("RamUser", "reader")];
+    if scenario.team() {
+        all.extend([("RamGroup", "readers"), ("RamPolicy", "sensors")]);
+    }
+    all
 }
 
 /// Worlds at a time.
@@ -80,18 +105,18 @@ async fn points(scenario: Scenario, moment: Moment, all: impl Iterator<Item = us
 async fn crash(scenario: Scenario, n: usize, moment: Moment) -> bool {
     let world = World::new("crash").await;
     let foreign = bystander(&world);
-    if scenario != Scenario::Create {
+    let makes = matches!(scenario, Scenario::Create | Scenario::Team);
+    if !makes {
         let operator = world.operator().await;
-        set_up(&world).await;
+        set_up(&world, scenario).await;
         operator.stop().await;
         // What is young may be missing from a list, which makes everybody wait a minute: not here.
         world.clock.advance(Duration::from_mins(2));
     }
     let director = Director::new(&world.ns, n, moment);
     world.ram.set_hook(Some(director.hook()));
-    if scenario == Scenario::Create {
-        world.user("reader", json!({})).await;
-        world.key("ingest", "reader", json!({})).await;
+    if makes {
+        make(&world, scenario).await;
     } else {
         ask(&world, scenario).await;
     }
@@ -124,7 +149,7 @@ async fn crash(scenario: Scenario, n: usize, moment: Moment) -> bool {
 
 async fn start(world: &World, scenario: Scenario, director: Option<&Arc<Director>>) -> Running {
     let mut flags = world.flags();
-    if scenario == Scenario::Leave {
+    if matches!(scenario, Scenario::Leave | Scenario::DisbandLeave) {
         flags.hand_over_after = Duration::ZERO;
     }
     let director = director.cloned();
@@ -135,16 +160,36 @@ async fn start(world: &World, scenario: Scenario, director: Option<&Arc<Director
     world.operator_with(flags, Environment::default(), clients).await
 }
 
-async fn set_up(world: &World) {
-    world.user("reader", json!({})).await;
+async fn make(world: &World, scenario: Scenario) {
+    if !scenario.team() {
+        world.user("reader", json!({})).await;
+        return world.key("ingest", "reader", json!({})).await;
+    }
+    let documents = json!({"actions": ["ots:*"], "resources": ["*"]});
+    world.tenant(json!({"attach": {"system": ["AliyunOTS*"]}, "documents": documents})).await;
+    let statement = json!({"effect": "Allow", "actions": ["ots:Get*"], "resources": ["*"]});
+    for (kind, name, spec) in [
+        ("RamPolicy", "sensors", json!({"statements": [statement]})),
+        ("RamGroup", "readers", json!({"policies": [{"type": "RamPolicy", "name": "sensors"}]})),
+    ] {
+        let mut spec = spec;
+        spec["accountRef"] = json!({"name": world.name});
+        world.apply(json!({"kind": kind, "metadata": {"name": name, "namespace": world.ns}, "spec": spec})).await;
+    }
+    world.user("reader", json!({"groups": [{"type": "RamGroup", "name": "readers"}]})).await;
     world.key("ingest", "reader", json!({})).await;
-    world.available("RamUser", "reader").await;
-    world.available("RamAccessKey", "ingest").await;
+}
+
+async fn set_up(world: &World, scenario: Scenario) {
+    make(world, scenario).await;
+    for (kind, name) in objects(scenario) {
+        world.available(kind, name).await;
+    }
 }
 
 async fn ask(world: &World, scenario: Scenario) {
     match scenario {
-        Scenario::Create => {}
+        Scenario::Create | Scenario::Team => {}
         Scenario::Replace => {
             world.secrets().delete("ingest", &DeleteParams::default()).await.expect("deleted");
         }
@@ -154,9 +199,10 @@ async fn ask(world: &World, scenario: Scenario) {
             let (id, _) = world.pair("ingest").await;
             world.annotate("RamAccessKey", "ingest", annotation::REVOKE, &id).await;
         }
-        Scenario::Delete | Scenario::Leave => {
-            world.delete("RamAccessKey", "ingest").await;
-            world.delete("RamUser", "reader").await;
+        Scenario::Delete | Scenario::Leave | Scenario::Disband | Scenario::DisbandLeave => {
+            for (kind, name) in objects(scenario) {
+                world.delete(kind, name).await;
+            }
         }
     }
 }
@@ -184,7 +230,7 @@ async fn healed(world: &World, scenario: Scenario) {
             () = &mut done => return,
             _ = advance.tick() => {
                 world.clock.advance(Duration::from_mins(25));
-                for (kind, name) in [("RamAccessKey", "ingest"), ("RamUser", "reader")] {
+                for (kind, name) in objects(scenario) {
                     world.poke(kind, name).await;
                 }
             }
@@ -194,10 +240,11 @@ async fn healed(world: &World, scenario: Scenario) {
 
 async fn finished(world: &World, scenario: Scenario) {
     match scenario {
-        Scenario::Delete | Scenario::Leave => {
+        _ if scenario.ends() => {
             // A mint without an answer may hold the deletion until its window is over.
-            world.gone("RamAccessKey", "ingest").await;
-            world.gone("RamUser", "reader").await;
+            for (kind, name) in objects(scenario) {
+                world.gone(kind, name).await;
+            }
             eventually("all RamRevocations to be done", || async {
                 let params = ListParams::default().labels(&world.label());
                 let left = world.dynamic("RamRevocation", None).list(&params).await.map_err(|e| e.to_string())?;
@@ -209,8 +256,9 @@ async fn finished(world: &World, scenario: Scenario) {
             .await;
         }
         _ => {
-            world.available("RamUser", "reader").await;
-            world.available("RamAccessKey", "ingest").await;
+            for (kind, name) in objects(scenario) {
+                world.available(kind, name).await;
+            }
             eventually("a Secret as asked for", || async {
                 let key = world.keys().get("ingest").await.map_err(|_| "no key")?;
                 if !answered(scenario, &key) {
@@ -232,9 +280,17 @@ async fn finished(world: &World, scenario: Scenario) {
 /// Lets windows, overlap and quarantine pass, and looks at the end.
 async fn settle(world: &World, scenario: Scenario) {
     let name = world.ram_name("reader");
-    if matches!(scenario, Scenario::Delete | Scenario::Leave) {
-        assert!(!world.ram.snapshot().users.contains_key(&name), "the user is still in RAM");
+    let snapshot = world.ram.snapshot();
+    if scenario.ends() {
+        assert!(!snapshot.users.contains_key(&name), "the user is still in RAM");
+        assert!(snapshot.groups.is_empty() && snapshot.policies.is_empty(), "{:?}", snapshot.groups.keys());
         return;
+    }
+    if scenario.team() {
+        let group = &snapshot.groups[&format!("{}.readers", world.ns)];
+        let (policy, found) = snapshot.policies.iter().next().expect("a policy");
+        assert_eq!((snapshot.policies.len(), snapshot.groups.len(), found.versions.len()), (1, 1, 1));
+        assert_eq!((&group.members, &group.policies), (&vec![name.clone()], &vec![format!("Custom/{policy}")]));
     }
     let (published, _) = world.pair("ingest").await;
     for wait in [Duration::from_mins(30), Duration::from_hours(30), Duration::from_hours(80), Duration::from_hours(4)] {
@@ -287,6 +343,9 @@ async fn one_crash_point() {
         "Revoke" => Scenario::Revoke,
         "Delete" => Scenario::Delete,
         "Leave" => Scenario::Leave,
+        "Team" => Scenario::Team,
+        "Disband" => Scenario::Disband,
+        "DisbandLeave" => Scenario::DisbandLeave,
         other => panic!("no scenario {other}"),
     };
     let troubles = [Trouble::QUICK.as_slice(), &[Trouble::Silent]].concat();
@@ -331,4 +390,19 @@ async fn a_crash_at_any_request_of_delete_heals() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_at_any_request_of_a_hand_over_heals() {
     sweep(Scenario::Leave).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_at_any_request_of_a_team_heals() {
+    sweep(Scenario::Team).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_at_any_request_of_disbanding_heals() {
+    sweep(Scenario::Disband).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_at_any_request_of_disbanding_and_a_hand_over_heals() {
+    sweep(Scenario::DisbandLeave).await;
 }

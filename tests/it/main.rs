@@ -27,6 +27,7 @@ mod faults;
 mod freeze;
 mod gaps;
 mod generated;
+mod groups;
 mod imports;
 mod interference;
 mod keys;

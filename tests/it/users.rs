@@ -262,7 +262,7 @@ async fn an_explicit_name_needs_the_tenants_word() {
     let operator = world.operator().await;
     world.user("reader", json!({"userName": "svc-reader"})).await;
     let object = world.ready("RamUser", "reader", "False", "NameNotAllowed").await;
-    assert_says(&object, "Ready", &["svc-reader", "names.users"]);
+    assert_says(&object, "Ready", &["svc-reader", "the RamTenant's names"]);
     assert!(condition(&object, "Stalled").is_none());
     assert!(finalizers(&world, "reader").await.is_empty());
     no_writes(&world);
@@ -493,7 +493,7 @@ async fn the_users_quota_of_system_policies() {
     let name = world.ram_name("reader");
     world.user("reader", policies(&[READ, FULL])).await;
     let object = world.ready("RamUser", "reader", "False", "QuotaReached").await;
-    assert_says(&object, "Ready", &["LimitExceeded.User.Policy"]);
+    assert_says(&object, "Ready", &["LimitExceeded"]);
     assert_eq!(world.writes(), [create(&name), attach(&name, READ)]);
     world.user("reader", policies(&[READ])).await;
     assert_well(&world.available("RamUser", "reader").await);
@@ -792,7 +792,7 @@ async fn a_foreign_user_is_not_touched() {
     let before = in_ram(&world, &name);
     world.user("reader", json!({"comments": "ours"})).await;
     let object = world.ready("RamUser", "reader", "False", "Foreign").await;
-    assert_stalled(&object, "Foreign", &[name.as_str(), "Choose another userName", "not touched"]);
+    assert_stalled(&object, "Foreign", &[name.as_str(), "Choose another name", "not touched"]);
     assert!(object["status"]["userId"].is_null());
     assert!(finalizers(&world, "reader").await.is_empty());
     world.delete("RamUser", "reader").await;
@@ -822,7 +822,7 @@ async fn a_user_of_another_installation_or_object_is_not_touched() {
     for user in ["first", "second"] {
         world.user(user, json!({})).await;
         let object = world.ready("RamUser", user, "False", "OwnedElsewhere").await;
-        assert_stalled(&object, "OwnedElsewhere", &[world.ram_name(user).as_str(), "Choose another userName"]);
+        assert_stalled(&object, "OwnedElsewhere", &[world.ram_name(user).as_str(), "Choose another name"]);
         assert!(finalizers(&world, user).await.is_empty());
         world.delete("RamUser", user).await;
         world.gone("RamUser", user).await;
@@ -859,7 +859,7 @@ async fn a_user_that_took_the_name_is_not_touched() {
     let other = person.create_user(&name, &comments);
     let before = in_ram(&world, &name);
     let object = looked(&world, "reader").await;
-    assert_stalled(&object, "UserReplaced", &[name.as_str(), "Delete or rename that user"]);
+    assert_stalled(&object, "Replaced", &[name.as_str(), "Delete or rename that one"]);
     assert_eq!(object["status"]["userId"], first["status"]["userId"]);
     assert_ne!(object["status"]["userId"], json!(other));
     no_writes(&world);
@@ -872,7 +872,7 @@ async fn a_user_that_took_the_name_is_not_touched() {
 
     person.delete_user_by_force(&name);
     person.create_user(&name, "by hand");
-    assert_stalled(&looked(&world, "reader").await, "UserReplaced", &[]);
+    assert_stalled(&looked(&world, "reader").await, "Replaced", &[]);
     world.delete("RamUser", "reader").await;
     world.gone("RamUser", "reader").await;
     no_writes(&world);

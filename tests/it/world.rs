@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, Resource, ResourceExt};
-use ram_operator::api::{RamAccessKey, RamAccount, RamRevocation, RamTenant, RamUser, annotation};
+use ram_operator::api::{RamAccessKey, RamAccount, RamGroup, RamPolicy, RamRevocation, RamTenant, RamUser, annotation};
 use ram_operator::clock::Clock;
 use ram_operator::config::Run;
 use ram_operator::controller::Environment;
@@ -29,7 +29,8 @@ use crate::support::ram::{EmuClock, Emulator, Options};
 const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Every kind of ours.
-pub const KINDS: [&str; 5] = ["RamAccount", "RamTenant", "RamUser", "RamAccessKey", "RamRevocation"];
+pub const KINDS: [&str; 7] =
+    ["RamAccount", "RamTenant", "RamUser", "RamAccessKey", "RamPolicy", "RamGroup", "RamRevocation"];
 
 /// The control plane of this run, with the chart installed.
 pub struct Shared {
@@ -197,6 +198,8 @@ impl World {
             "RamAccount" => ApiResource::erase::<RamAccount>(&()),
             "RamTenant" => ApiResource::erase::<RamTenant>(&()),
             "RamUser" => ApiResource::erase::<RamUser>(&()),
+            "RamPolicy" => ApiResource::erase::<RamPolicy>(&()),
+            "RamGroup" => ApiResource::erase::<RamGroup>(&()),
             "RamAccessKey" => ApiResource::erase::<RamAccessKey>(&()),
             "RamRevocation" => ApiResource::erase::<RamRevocation>(&()),
             other => panic!("no kind of ours: {other}"),

@@ -405,6 +405,7 @@ fn spec(order: &Order) -> api::RamRevocationSpec {
         account_ref: api::AccountRef::default(),
         access_key_id: order.person.map(key_name),
         note: None,
+        left_over: None,
         order: order.person.is_none().then(|| api::Order {
             from: "model".to_owned(),
             uid: uid_name(order.uid),

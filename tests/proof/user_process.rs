@@ -44,7 +44,12 @@ impl Act {
             Step::DeleteKey(id) => Self::DeleteKey(key_id(id)),
             Step::DeleteUser => Self::DeleteUser,
             Step::HandOver(time) => Self::HandOver(back(*time)),
-            Step::AttachPolicy(_) | Step::DetachPolicy(_) | Step::LookAtPolicy(_) | Step::LeaveGroup(_) => {
+            Step::AttachPolicy(_)
+            | Step::DetachPolicy(_)
+            | Step::LookAtPolicy(_)
+            | Step::LookAtGroup(_)
+            | Step::JoinGroup(_)
+            | Step::LeaveGroup(_) => {
                 panic!("not asked for in the model: {step:?}")
             }
         }
@@ -157,7 +162,11 @@ impl UserProcess {
             witnessed: self.witnessed,
             key_objects: self.holders.iter().map(key_object).collect(),
             quota_reached: false,
-            deny_only: BTreeMap::new(),
+            references: BTreeMap::new(),
+            group_references: BTreeMap::new(),
+            documents: BTreeMap::new(),
+            contents: BTreeMap::new(),
+            groups_full: false,
         }
     }
 

@@ -19,7 +19,7 @@ use tokio::sync::OwnedMutexGuard;
 use super::accounts::Account;
 use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, paused, request, set_finalizer};
 use super::error::Error;
-use super::hand_over::{Patience, account_of, leave, patience};
+use super::hand_over::{Left, Patience, account_of, leave, patience};
 use super::ram_revocation::purge;
 use super::seal::Sealer;
 use super::secret;
@@ -177,7 +177,7 @@ impl<'a> KeyPass<'a> {
             order.user.user_id = order.user.user_id.or_else(|| self.user_id());
             order.user.namespace.clone_from(&self.key.namespace);
             order.user.name.clone_from(&self.object.spec.user_ref.name);
-            leave(self.ctx, &self.object, account, order).await?;
+            leave(self.ctx, &self.object, account, Left::Order(Box::new(order))).await?;
         }
         if let Some(marks) = released(&seen) {
             self.release(marks).await?;

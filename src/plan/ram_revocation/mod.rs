@@ -1,5 +1,6 @@
 //! What a RamRevocation needs next: an order of the operator's own, or one of a person by key id.
 
+mod left;
 mod order;
 mod person;
 #[cfg(test)]
@@ -161,6 +162,7 @@ pub fn next(seen: &Seen, now: Timestamp) -> Next<Step> {
     }
 }
 
+pub use left::{LeftInRam, LeftSeen, LeftStep, left};
 pub use order::settled;
 
 /// Whether the user itself is to go, as far as the order says.

@@ -46,6 +46,7 @@ fn seen(order: Option<Order>) -> Seen {
             account_ref: AccountRef::default(),
             access_key_id: order.is_none().then(|| KEY.to_owned()),
             note: None,
+            left_over: None,
             order,
         },
         account: Ok(AccountView {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::super::timing::{LATER, READ_LAG, SOON};
 use super::super::{Reason, Verdict};
 use super::live::same_account;
-use super::{InRam, KeyObject, Ownership, Seen, Step, first_active, ownership};
+use super::{InRam, KeyObject, Ownership, Seen, Step, first_active, whose};
 use crate::api::UserDeletionPolicy;
 use crate::plan::marker::Marker;
 use crate::ram::{User, UserChanges};
@@ -20,7 +20,7 @@ pub(super) fn next(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
         return Err(Verdict::new(Reason::AccountNotReady));
     };
     let Some(user) = &ram.user else { return gone(seen, ram, now) };
-    match ownership(&seen.memory, marker, user) {
+    match whose(&seen.memory, marker, user) {
         Ownership::Ours | Ownership::MarkerMissing => {}
         // The user we made is gone, or has been taken by somebody else: there is nothing of ours to take away.
         Ownership::Not(_) => return gone(seen, ram, now),

@@ -3,10 +3,11 @@
 use super::super::tenant::Grants;
 use super::super::timing::{LATER, SOON};
 use super::super::{AccountView, Reason, Verdict};
-use super::{InRam, Ownership, Seen, Step, first_active, ownership, policy_attachment, policy_ref};
-use crate::api::{Attachments, PolicyAttachment, UserDeletionPolicy, UserState};
+use super::{InRam, Ownership, Seen, Step, first_active, groups, whose};
+use crate::api::{UserDeletionPolicy, UserState};
+use crate::plan::attachments::{self, Attachment, Wish};
 use crate::plan::marker::Marker;
-use crate::ram::{NewUser, PolicyRef, User, UserChanges};
+use crate::ram::{NewUser, User, UserChanges};
 
 pub(super) fn next(seen: &Seen) -> Result<Step, Verdict> {
     let account = seen.account.as_ref().map_err(Clone::clone)?;
@@ -15,7 +16,7 @@ pub(super) fn next(seen: &Seen) -> Result<Step, Verdict> {
         return Err(Verdict::new(Reason::AccountNotReady));
     };
     let Some(user) = &ram.user else { return create(seen, ram, marker) };
-    match ownership(&seen.memory, marker, user) {
+    match whose(&seen.memory, marker, user) {
         Ownership::Not(reason) => return Err(Verdict::new(reason).about(&user.user_name)),
         Ownership::Ours | Ownership::MarkerMissing if !seen.finalizer => return Ok(Step::AddFinalizer),
         Ownership::Ours | Ownership::MarkerMissing => {}
@@ -37,7 +38,7 @@ pub(super) fn same_account(seen: &Seen, account: &AccountView) -> Result<(), Ver
     }
 }
 
-fn unpaused(seen: &Seen) -> Result<(), Verdict> {
+pub(super) fn unpaused(seen: &Seen) -> Result<(), Verdict> {
     if seen.paused { Err(Verdict::new(Reason::Paused)) } else { Ok(()) }
 }
 
@@ -48,7 +49,9 @@ fn create(seen: &Seen, ram: &InRam, marker: &Marker) -> Result<Step, Verdict> {
     unpaused(seen)?;
     seen.account.as_ref().map_err(Clone::clone)?.open()?;
     let spec = &seen.spec;
-    granted(seen)?.policies(spec.policies.iter().flatten())?;
+    let grants = granted(seen)?;
+    grants.policies(spec.policies.iter().flatten())?;
+    groups::allowed(seen, grants)?;
     if !seen.finalizer {
         return Ok(Step::AddFinalizer);
     }
@@ -61,8 +64,8 @@ fn create(seen: &Seen, ram: &InRam, marker: &Marker) -> Result<Step, Verdict> {
     }))
 }
 
-/// The tenant's word on everything but policies.
-fn granted(seen: &Seen) -> Result<&Grants, Verdict> {
+/// The tenant's word on everything but policies and groups.
+pub(super) fn granted(seen: &Seen) -> Result<&Grants, Verdict> {
     let grants = seen.tenant.as_ref().map_err(Clone::clone)?;
     grants.user_name(seen.spec.user_name.as_deref())?;
     grants.retain(seen.spec.deletion_policy == UserDeletionPolicy::Retain)?;
@@ -86,32 +89,26 @@ fn changes(seen: &Seen, user: &User, marker: &Marker) -> Option<UserChanges> {
 }
 
 fn policies(seen: &Seen, ram: &InRam) -> Result<Step, Verdict> {
-    let Some(wanted) = &seen.spec.policies else { return Err(rest(seen, &[])) };
-    let missing: Vec<&PolicyAttachment> = wanted.iter().filter(|w| !attached(ram, &policy_ref(w))).collect();
-    if let Some(first) = missing.first() {
-        unpaused(seen)?;
-        // All of them are asked for before the first is attached: nothing is left half done.
-        granted(seen)?.policies(missing.iter().copied())?;
-        // At the quota an unwanted policy has to go first.
-        if !seen.quota_reached {
-            return Ok(Step::AttachPolicy(policy_ref(first)));
+    let Some(wanted) = &seen.spec.policies else { return groups::next(seen, ram, Vec::new()) };
+    let wish = Wish {
+        wanted,
+        rest: seen.spec.attachments,
+        has: &ram.policies,
+        references: &seen.references,
+        documents: &seen.documents,
+        paused: seen.paused,
+        quota_reached: seen.quota_reached,
+        grants: granted(seen),
+    };
+    match attachments::next(&wish)? {
+        Attachment::Attach(policy) => Ok(Step::AttachPolicy(policy)),
+        Attachment::Detach(policy) => Ok(Step::DetachPolicy(policy)),
+        Attachment::Look(policy) => Ok(Step::LookAtPolicy(policy)),
+        Attachment::Settled(drift) if drift.is_empty() => groups::next(seen, ram, Vec::new()),
+        Attachment::Settled(drift) => {
+            let drift = format!("policies attached by somebody else: {}", attachments::listed(&drift));
+            groups::next(seen, ram, vec![drift])
         }
-    }
-    let extra = ram.policies.iter().filter(|has| !wanted.iter().any(|w| policy_ref(w).same_as(has)));
-    let mut drift = Vec::new();
-    for policy in extra {
-        match (seen.spec.attachments, seen.deny_only.get(policy)) {
-            (Attachments::Additive, _) => {}
-            (Attachments::Report, _) | (Attachments::Exclusive, Some(true)) => drift.push(policy.clone()),
-            (Attachments::Exclusive, None) => return Ok(Step::LookAtPolicy(policy.clone())),
-            (Attachments::Exclusive, Some(false)) if seen.paused => return Err(Verdict::new(Reason::Paused)),
-            (Attachments::Exclusive, Some(false)) => return Ok(Step::DetachPolicy(policy.clone())),
-        }
-    }
-    match missing.first() {
-        Some(first) => Err(Verdict::new(Reason::QuotaReached)
-            .about(format!("AttachPolicyToUser answered LimitExceeded.User.Policy for {}", first.name))),
-        None => Err(rest(seen, &drift)),
     }
 }
 
@@ -125,23 +122,20 @@ fn suspended(seen: &Seen) -> Verdict {
     }
 }
 
-fn attached(ram: &InRam, policy: &PolicyRef) -> bool {
-    ram.policies.iter().any(|has| has.same_as(policy))
-}
-
-fn rest(seen: &Seen, drift: &[PolicyRef]) -> Verdict {
-    // What exists stays when the tenant is gone; the object says so.
-    let mut verdict = match granted(seen) {
-        Ok(grants) => match grants.policies(seen.spec.policies.iter().flatten()) {
-            Ok(()) if seen.spec.state == UserState::Suspended => suspended(seen),
-            Ok(()) => Verdict::new(Reason::Available),
-            Err(refused) => refused,
-        },
+/// What exists stays when the tenant is gone; the object says so.
+pub(super) fn rest(seen: &Seen, drift: &[String]) -> Verdict {
+    let allowed = |grants: &Grants| {
+        grants.policies(seen.spec.policies.iter().flatten())?;
+        groups::allowed(seen, grants)
+    };
+    let mut verdict = match granted(seen).map(allowed) {
+        Ok(Ok(())) if seen.spec.state == UserState::Suspended => suspended(seen),
+        Ok(Ok(())) => Verdict::new(Reason::Available),
+        Ok(Err(refused)) => refused,
         Err(refused) => refused.again_in(LATER),
     };
     if !drift.is_empty() {
-        let names: Vec<String> = drift.iter().map(|p| format!("{:?} {}", policy_attachment(p).kind, p.name)).collect();
-        verdict.drift = Some(format!("policies attached by somebody else: {}", names.join(", ")));
+        verdict.drift = Some(drift.join("; "));
     }
     verdict
 }

@@ -1,6 +1,7 @@
 //! What a RamUser needs next.
 
 mod delete;
+mod groups;
 mod live;
 #[cfg(test)]
 mod tests;
@@ -9,12 +10,14 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::attachments::{Documents, References};
 use super::marker::Marker;
+use super::ownership::{Known, Ownership, ownership};
 use super::ram_access_key::{Intent, window_end};
 use super::tenant::Grants;
-use super::{AccountView, Next, Reason, Verdict};
-use crate::api::{PolicyAttachment, PolicyKind, RamUserSpec};
-use crate::ram::{AccessKey, KeyStatus, NewUser, PolicyRef, PolicyType, User, UserChanges};
+use super::{AccountView, Next, Verdict};
+use crate::api::RamUserSpec;
+use crate::ram::{AccessKey, KeyStatus, NewUser, PolicyRef, User, UserChanges};
 
 pub use delete::{grace_ends, retains};
 
@@ -33,8 +36,12 @@ pub enum Step {
     AttachPolicy(PolicyRef),
     /// RAM DetachPolicyFromUser.
     DetachPolicy(PolicyRef),
-    /// Read a policy that somebody else attached: one that only denies is left in place.
+    /// Read a policy's document: what it says decides whether it is attached or left in place.
     LookAtPolicy(PolicyRef),
+    /// Read what a group holds before the user joins it.
+    LookAtGroup(String),
+    /// RAM AddUserToGroup.
+    JoinGroup(String),
     /// Note in the status of this RamAccessKey that its keys are disabled by us, so that it enables them again.
     Disarm(String),
     /// RAM UpdateAccessKey, to `Inactive`.
@@ -81,8 +88,16 @@ pub struct Seen {
     pub key_objects: Vec<KeyObject>,
     /// RAM refused to attach a policy because its quota for this user is used up.
     pub quota_reached: bool,
-    /// Whether policies that somebody else attached only deny, as far as looked at.
-    pub deny_only: BTreeMap<PolicyRef, bool>,
+    /// RamPolicies that are asked for.
+    pub references: References,
+    /// RamGroups that are asked for.
+    pub group_references: References,
+    /// Documents of policies, as far as looked at.
+    pub documents: Documents,
+    /// What groups that the user is to join hold, as far as looked at; `None`: there is no such group.
+    pub contents: BTreeMap<String, Option<Vec<PolicyRef>>>,
+    /// RAM refused to put the user into one more group.
+    pub groups_full: bool,
 }
 
 /// The lasting part of the status.
@@ -109,7 +124,7 @@ pub struct InRam {
     pub policies: Vec<PolicyRef>,
     /// Its keys.
     pub keys: Vec<AccessKey>,
-    /// Its groups; read only when deleting.
+    /// Its groups; read when `spec.groups` is given, and when deleting.
     pub groups: Vec<String>,
 }
 
@@ -164,52 +179,10 @@ pub fn next(seen: &Seen, now: Timestamp) -> Next<Step> {
     }
 }
 
-/// What the object turns out to be to the RAM user of its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ownership {
-    /// Ours.
-    Ours,
-    /// Ours, but the marker has to be written: it is missing or names an earlier uid of the object.
-    MarkerMissing,
-    /// Somebody else's.
-    Not(Reason),
-}
-
 /// Identity is the `UserId`; the marker says whose it is.
-pub(super) fn ownership(memory: &Memory, ours: &Marker, user: &User) -> Ownership {
-    let known = memory.user_id.as_deref();
-    if known.is_some_and(|id| id != user.user_id) {
-        return Ownership::Not(Reason::UserReplaced);
-    }
-    match Marker::parse(&user.comments).1 {
-        None if known.is_some() => Ownership::MarkerMissing,
-        None => Ownership::Not(Reason::Foreign),
-        Some(marker) if !marker.same_object(ours) => Ownership::Not(Reason::OwnedElsewhere),
-        Some(marker) if marker.uid == ours.uid => Ownership::Ours,
-        // We wrote our uid before and it was changed back: two objects believe that they are this one.
-        Some(_) if memory.marker_uid.as_deref() == Some(&ours.uid) => Ownership::Not(Reason::Contested),
-        Some(_) => Ownership::MarkerMissing,
-    }
-}
-
-/// A policy of the spec as RAM names it.
-#[must_use]
-pub fn policy_ref(policy: &PolicyAttachment) -> PolicyRef {
-    let kind = match policy.kind {
-        PolicyKind::System => PolicyType::System,
-        PolicyKind::Custom => PolicyType::Custom,
-    };
-    PolicyRef { kind, name: policy.name.clone() }
-}
-
-/// A policy of RAM as the status shows it.
-#[must_use]
-pub fn policy_attachment(policy: &PolicyRef) -> PolicyAttachment {
-    let kind = match policy.kind {
-        PolicyType::System => PolicyKind::System,
-        PolicyType::Custom => PolicyKind::Custom,
-    };
-    PolicyAttachment { kind, name: policy.name.clone() }
+pub(super) fn whose(memory: &Memory, ours: &Marker, user: &User) -> Ownership {
+    let known = Known { identity: memory.user_id.as_deref(), marker_uid: memory.marker_uid.as_deref() };
+    ownership(known, ours, &user.user_id, &user.comments)
 }
 
 pub(super) fn first_active(keys: &[AccessKey], ours: impl Fn(&str) -> bool) -> Option<&AccessKey> {

@@ -1,7 +1,11 @@
 use std::time::Duration;
 
 use super::*;
-use crate::api::{Attachments, UserDeletionPolicy};
+use crate::api::{Attachments, GroupKind, GroupMembership, PolicyAttachment, PolicyKind, UserDeletionPolicy};
+use crate::plan::Reason;
+use crate::plan::attachments::Reference;
+use crate::plan::document::Document;
+use crate::ram::PolicyType;
 
 const ID: &str = "212345678901234567";
 
@@ -40,6 +44,11 @@ fn policy(name: &str) -> PolicyRef {
     PolicyRef { kind: PolicyType::System, name: name.to_owned() }
 }
 
+fn document(effect: &str) -> Option<Document> {
+    let text = format!(r#"{{"Version":"1","Statement":[{{"Effect":"{effect}","Action":"ots:*","Resource":"*"}}]}}"#);
+    Document::parse(&text).ok()
+}
+
 /// A RamUser that is there, with one policy.
 fn seen() -> Seen {
     let spec = serde_json::from_str(r#"{"policies":[{"type":"System","name":"AliyunOTSReadOnlyAccess"}]}"#);
@@ -67,7 +76,11 @@ fn seen() -> Seen {
         witnessed: false,
         key_objects: Vec::new(),
         quota_reached: false,
-        deny_only: BTreeMap::new(),
+        references: BTreeMap::new(),
+        group_references: BTreeMap::new(),
+        documents: BTreeMap::new(),
+        contents: BTreeMap::new(),
+        groups_full: false,
     }
 }
 
@@ -148,7 +161,7 @@ fn whose_user_it_is() {
     }
     let mut seen = seen();
     seen.memory.user_id = Some("299999999999999999".to_owned());
-    assert_eq!(reason(&seen), Reason::UserReplaced);
+    assert_eq!(reason(&seen), Reason::Replaced);
 }
 
 #[test]
@@ -156,13 +169,13 @@ fn added_policies_go_but_a_deny_stays_and_is_reported() {
     let mut seen = seen();
     ram(&mut seen).policies.push(policy("AdministratorAccess"));
     assert_eq!(step(&seen), Step::LookAtPolicy(policy("AdministratorAccess")));
-    seen.deny_only.insert(policy("AdministratorAccess"), false);
+    seen.documents.insert(policy("AdministratorAccess"), document("Allow"));
     assert_eq!(step(&seen), Step::DetachPolicy(policy("AdministratorAccess")));
-    seen.deny_only.insert(policy("AdministratorAccess"), true);
+    seen.documents.insert(policy("AdministratorAccess"), document("Deny"));
     assert!(
         matches!(next(&seen, Timestamp::UNIX_EPOCH), Next::Rest(v) if v.reason == Reason::Available && v.drift.is_some())
     );
-    seen.deny_only.clear();
+    seen.documents.clear();
     seen.spec.attachments = Attachments::Additive;
     assert!(matches!(next(&seen, Timestamp::UNIX_EPOCH), Next::Rest(v) if v.drift.is_none()));
     seen.spec.attachments = Attachments::Report;
@@ -176,7 +189,7 @@ fn at_the_quota_an_unwanted_policy_makes_room() {
     assert_eq!(step(&seen), Step::AttachPolicy(policy("AliyunOTSReadOnlyAccess")));
     seen.quota_reached = true;
     assert_eq!(step(&seen), Step::LookAtPolicy(policy("AliyunOTSFullAccess")));
-    seen.deny_only.insert(policy("AliyunOTSFullAccess"), false);
+    seen.documents.insert(policy("AliyunOTSFullAccess"), None);
     assert_eq!(step(&seen), Step::DetachPolicy(policy("AliyunOTSFullAccess")));
     ram(&mut seen).policies.clear();
     assert_eq!(reason(&seen), Reason::QuotaReached, "nothing makes room");
@@ -273,4 +286,84 @@ fn retain_leaves_the_user_without_our_marker_if_the_tenant_allows_it() {
     assert!(matches!(step(&seen), Step::UpdateUser(changes) if changes.comments.as_deref() == Some("")));
     ram(&mut seen).user = Some(user(""));
     assert_eq!(step(&seen), Step::RemoveFinalizer);
+}
+
+fn join(seen: &mut Seen, kind: GroupKind, name: &str) {
+    seen.spec.groups = Some(vec![GroupMembership { kind, name: name.to_owned() }]);
+}
+
+fn with_tenant(seen: &mut Seen, more: &str) {
+    let text =
+        format!(r#"{{"namespaceSelector":{{}},"attach":{{"system":["AliyunOTS*"],"groups":["readers"]}}{more}}}"#);
+    seen.tenant = Ok(Grants::of(&serde_json::from_str(&text).expect("a spec"), true));
+}
+
+#[test]
+fn a_group_is_joined_only_if_all_that_it_holds_may_be_had() {
+    let mut seen = seen();
+    join(&mut seen, GroupKind::Ram, "admins");
+    with_tenant(&mut seen, "");
+    assert_eq!(reason(&seen), Reason::GroupNotAllowed);
+    join(&mut seen, GroupKind::Ram, "readers");
+    assert_eq!(step(&seen), Step::LookAtGroup("readers".to_owned()));
+    seen.contents.insert("readers".to_owned(), None);
+    assert_eq!(reason(&seen), Reason::GroupNotFound);
+    let custom = PolicyRef { kind: PolicyType::Custom, name: "everything".to_owned() };
+    seen.contents.insert("readers".to_owned(), Some(vec![policy("AliyunOTSFullAccess"), custom.clone()]));
+    assert_eq!(step(&seen), Step::LookAtPolicy(custom.clone()));
+    for (found, fits) in [(None, false), (document("Deny"), true), (document("Allow"), false)] {
+        seen.documents.insert(custom.clone(), found);
+        if fits {
+            assert_eq!(step(&seen), Step::JoinGroup("readers".to_owned()));
+        } else {
+            assert_eq!(reason(&seen), Reason::GroupExceedsTenant);
+        }
+    }
+    with_tenant(&mut seen, r#","documents":{"actions":["ots:*"],"resources":["*"]}"#);
+    assert_eq!(step(&seen), Step::JoinGroup("readers".to_owned()));
+    seen.groups_full = true;
+    assert_eq!(reason(&seen), Reason::QuotaReached);
+    ram(&mut seen).groups = vec!["Readers".to_owned()];
+    assert_eq!(reason(&seen), Reason::Available, "names differ in case only by spelling");
+}
+
+#[test]
+fn groups_that_somebody_else_added_go_or_are_reported_and_absent_means_not_managed() {
+    let mut seen = seen();
+    ram(&mut seen).groups = vec!["others".to_owned()];
+    assert_eq!(reason(&seen), Reason::Available);
+    seen.spec.groups = Some(Vec::new());
+    assert_eq!(step(&seen), Step::LeaveGroup("others".to_owned()));
+    seen.paused = true;
+    assert_eq!(reason(&seen), Reason::Paused);
+    seen.paused = false;
+    seen.spec.attachments = Attachments::Report;
+    assert!(
+        matches!(next(&seen, Timestamp::UNIX_EPOCH), Next::Rest(v) if v.drift.as_ref().is_some_and(|d| d.contains("others")))
+    );
+    // What is too much stays until it is known what there is to be.
+    seen.spec.attachments = Attachments::Exclusive;
+    join(&mut seen, GroupKind::RamGroup, "team");
+    assert_eq!(reason(&seen), Reason::GroupNotReady);
+    seen.group_references.insert("team".to_owned(), Reference::Named("others".to_owned()));
+    assert_eq!(reason(&seen), Reason::Available);
+}
+
+#[test]
+fn a_policy_of_the_namespace_is_attached_by_what_it_says() {
+    let mut seen = seen();
+    let wanted = PolicyAttachment { kind: PolicyKind::RamPolicy, name: "sensors".to_owned() };
+    seen.spec.policies.as_mut().expect("some").push(wanted);
+    assert_eq!(reason(&seen), Reason::PolicyNotReady);
+    seen.references.insert("sensors".to_owned(), Reference::Named("team-a-sensors-0".to_owned()));
+    assert_eq!(reason(&seen), Reason::PolicyNotAllowed, "the tenant has no documents");
+    with_tenant(&mut seen, r#","documents":{"actions":["ots:*"],"resources":["*"]}"#);
+    let found = PolicyRef { kind: PolicyType::Custom, name: "team-a-sensors-0".to_owned() };
+    assert_eq!(step(&seen), Step::LookAtPolicy(found.clone()));
+    seen.documents.insert(found.clone(), None);
+    assert_eq!(reason(&seen), Reason::DocumentNotAllowed);
+    seen.documents.insert(found.clone(), document("Allow"));
+    assert_eq!(step(&seen), Step::AttachPolicy(found));
+    with_tenant(&mut seen, r#","documents":{"actions":["ots:Get*"],"resources":["*"]}"#);
+    assert_eq!(reason(&seen), Reason::DocumentNotAllowed);
 }

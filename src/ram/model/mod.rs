@@ -310,6 +310,8 @@ pub struct PolicyDetail {
     pub policy: PolicyRef,
     /// Up to 1024 characters; empty if there is none.
     pub description: String,
+    /// When it was made.
+    pub create_time: Option<Timestamp>,
     /// Id of the version in force: `v1`, `v2`, and so on.
     pub default_version: String,
     /// The document of that version: JSON text, as it was sent.

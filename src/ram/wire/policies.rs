@@ -17,6 +17,7 @@ struct PolicyRow {
     default_version: Text,
     attachment_count: Text,
     attach_date: Text,
+    create_date: Text,
 }
 
 fn which(kind: Option<PolicyType>, name: Text) -> Option<PolicyRef> {
@@ -68,6 +69,7 @@ impl Reply for OnePolicy {
         Some(PolicyDetail {
             policy: which(row.policy_type, row.policy_name)?,
             description: row.description.0,
+            create_time: row.create_date.time(),
             default_version: version.version_id.filled().or_else(|| row.default_version.filled())?,
             document: version.policy_document.filled()?,
             attachment_count: row.attachment_count.number(),
@@ -185,6 +187,7 @@ mod tests {
         let expected = PolicyDetail {
             policy: PolicyRef { kind: PolicyType::Custom, name: "P".to_owned() },
             description: String::new(),
+            create_time: None,
             default_version: "v3".to_owned(),
             document: r#"{"Version":"1"}"#.to_owned(),
             attachment_count: Some(3),

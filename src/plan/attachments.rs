@@ -1,0 +1,153 @@
+//! Policies that a user or a group is to have: what is missing is attached, what is too much goes or is reported.
+
+use std::collections::BTreeMap;
+
+use super::document::Document;
+use super::tenant::Grants;
+use super::{Reason, Verdict};
+use crate::api::{Attachments, PolicyAttachment, PolicyKind};
+use crate::ram::{PolicyRef, PolicyType};
+
+/// Documents of policies that were looked at in this pass; `None`: nobody understands it.
+pub type Documents = BTreeMap<PolicyRef, Option<Document>>;
+
+/// What a reference to an object of the namespace leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// There is no such object.
+    Missing,
+    /// It has no name in RAM yet, or is going.
+    Pending,
+    /// Its name in RAM.
+    Named(String),
+}
+
+/// References by the object's name.
+pub type References = BTreeMap<String, Reference>;
+
+/// Everything that decides about the policies of one user or group.
+#[derive(Clone, Debug)]
+pub struct Wish<'a> {
+    /// What is asked for.
+    pub wanted: &'a [PolicyAttachment],
+    /// What becomes of the rest.
+    pub rest: Attachments,
+    /// What is attached.
+    pub has: &'a [PolicyRef],
+    /// RamPolicies that are asked for.
+    pub references: &'a References,
+    /// Documents looked at.
+    pub documents: &'a Documents,
+    /// Nothing is granted or repaired.
+    pub paused: bool,
+    /// RAM refused to attach one more.
+    pub quota_reached: bool,
+    /// The tenant's word.
+    pub grants: Result<&'a Grants, Verdict>,
+}
+
+/// What to do about the policies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attachment {
+    /// Attach it.
+    Attach(PolicyRef),
+    /// Detach it.
+    Detach(PolicyRef),
+    /// Read its document: what it says decides.
+    Look(PolicyRef),
+    /// All are as asked for, but for these, which are left alone.
+    Settled(Vec<PolicyRef>),
+}
+
+/// What to do next about the policies.
+///
+/// # Errors
+/// When somebody has to move first.
+pub fn next(wish: &Wish<'_>) -> Result<Attachment, Verdict> {
+    let resolved: Result<Vec<PolicyRef>, Verdict> = wish.wanted.iter().map(|w| resolve(w, wish.references)).collect();
+    // What is too much stays until it is known what there is to be.
+    let wanted = resolved?;
+    let missing: Vec<(&PolicyAttachment, &PolicyRef)> =
+        wish.wanted.iter().zip(&wanted).filter(|(_, policy)| !wish.has.iter().any(|has| has.same_as(policy))).collect();
+    if let Some((_, first)) = missing.first() {
+        unpaused(wish)?;
+        // All of them are asked for before the first is attached: nothing is left half done.
+        let grants = wish.grants.clone()?;
+        grants.policies(missing.iter().map(|(attachment, _)| *attachment))?;
+        for (_, policy) in missing.iter().filter(|(attachment, _)| attachment.kind == PolicyKind::RamPolicy) {
+            match wish.documents.get(*policy) {
+                None => return Ok(Attachment::Look((*policy).clone())),
+                Some(document) => grants.document(document.as_ref(), &policy.name)?,
+            }
+        }
+        // At the quota an unwanted policy has to go first.
+        if !wish.quota_reached {
+            return Ok(Attachment::Attach((*first).clone()));
+        }
+    }
+    let extra = wish.has.iter().filter(|has| !wanted.iter().any(|policy| policy.same_as(has)));
+    let mut drift = Vec::new();
+    for policy in extra {
+        let document = wish.documents.get(policy);
+        match (wish.rest, document.map(|document| document.as_ref().is_some_and(Document::only_denies))) {
+            (Attachments::Additive, _) => {}
+            (Attachments::Report, _) | (Attachments::Exclusive, Some(true)) => drift.push(policy.clone()),
+            (Attachments::Exclusive, None) => return Ok(Attachment::Look(policy.clone())),
+            (Attachments::Exclusive, Some(false)) => {
+                unpaused(wish)?;
+                return Ok(Attachment::Detach(policy.clone()));
+            }
+        }
+    }
+    match missing.first() {
+        Some((_, first)) => {
+            Err(Verdict::new(Reason::QuotaReached).about(format!("RAM answered LimitExceeded for {}", first.name)))
+        }
+        None => Ok(Attachment::Settled(drift)),
+    }
+}
+
+fn unpaused(wish: &Wish<'_>) -> Result<(), Verdict> {
+    if wish.paused { Err(Verdict::new(Reason::Paused)) } else { Ok(()) }
+}
+
+/// A policy of a spec as RAM names it.
+///
+/// # Errors
+/// When its RamPolicy has no name in RAM.
+pub fn resolve(policy: &PolicyAttachment, references: &References) -> Result<PolicyRef, Verdict> {
+    let custom = |name: &str| PolicyRef { kind: PolicyType::Custom, name: name.to_owned() };
+    match policy.kind {
+        PolicyKind::System => Ok(PolicyRef { kind: PolicyType::System, name: policy.name.clone() }),
+        PolicyKind::Custom => Ok(custom(&policy.name)),
+        PolicyKind::RamPolicy => named(&policy.name, references)
+            .map(custom)
+            .ok_or_else(|| Verdict::new(Reason::PolicyNotReady).about(&policy.name)),
+    }
+}
+
+/// The name in RAM that a reference leads to.
+#[must_use]
+pub fn named<'a>(name: &str, references: &'a References) -> Option<&'a str> {
+    match references.get(name) {
+        Some(Reference::Named(found)) => Some(found),
+        _ => None,
+    }
+}
+
+/// A policy of RAM as a status shows it.
+#[must_use]
+pub fn shown(policy: &PolicyRef) -> PolicyAttachment {
+    let kind = match policy.kind {
+        PolicyType::System => PolicyKind::System,
+        PolicyType::Custom => PolicyKind::Custom,
+    };
+    PolicyAttachment { kind, name: policy.name.clone() }
+}
+
+/// Policies of RAM in words.
+#[must_use]
+pub fn listed(policies: &[PolicyRef]) -> String {
+    let name = |policy: &PolicyRef| format!("{:?} {}", shown(policy).kind, policy.name);
+    policies.iter().map(name).collect::<Vec<_>>().join(", ")
+}

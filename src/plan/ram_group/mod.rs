@@ -1,0 +1,246 @@
+//! What a RamGroup needs next.
+
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+
+use super::attachments::{self, Attachment, Documents, References, Wish};
+use super::marker::Marker;
+use super::ownership::{Known, Ownership, ownership};
+use super::tenant::Grants;
+use super::timing::{LATER, READ_LAG, SOON};
+use super::{AccountView, Next, Reason, Verdict};
+use crate::api::{RamGroupSpec, UserDeletionPolicy};
+use crate::ram::{Group, PolicyRef};
+
+/// One effect on a group of RAM or on its object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Put our finalizer on the object.
+    AddFinalizer,
+    /// Take it off: nothing of ours is left in RAM.
+    RemoveFinalizer,
+    /// RAM CreateGroup, with these comments.
+    Create(String),
+    /// RAM UpdateGroup: other comments.
+    Comment(String),
+    /// RAM AttachPolicyToGroup.
+    AttachPolicy(PolicyRef),
+    /// RAM DetachPolicyFromGroup.
+    DetachPolicy(PolicyRef),
+    /// Read a policy's document: what it says decides.
+    LookAtPolicy(PolicyRef),
+    /// RAM RemoveUserFromGroup.
+    RemoveMember(String),
+    /// RAM DeleteGroup.
+    Delete,
+}
+
+/// Everything one pass knows.
+#[allow(clippy::struct_excessive_bools, reason = "facts of one pass, each read by name")]
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The object is being deleted.
+    pub deleting: bool,
+    /// Since when.
+    pub deletion_time: Option<Timestamp>,
+    /// Our finalizer is on it.
+    pub finalizer: bool,
+    /// Grants and drift repair are stopped.
+    pub paused: bool,
+    /// What is asked for.
+    pub spec: RamGroupSpec,
+    /// What the status remembers.
+    pub memory: Memory,
+    /// Our marker; absent when the account cannot be used.
+    pub marker: Option<Marker>,
+    /// The account, or why it cannot be used.
+    pub account: Result<AccountView, Verdict>,
+    /// What the tenant grants, or why there is none.
+    pub tenant: Result<Grants, Verdict>,
+    /// What RAM shows; absent when it could not be asked.
+    pub ram: Option<InRam>,
+    /// RAM showed the group before in this pass, so that its absence now is no lag.
+    pub witnessed: bool,
+    /// RamPolicies that are asked for.
+    pub references: References,
+    /// Documents of policies, as far as looked at.
+    pub documents: Documents,
+    /// RAM refused to attach a policy because its quota for this group is used up.
+    pub quota_reached: bool,
+}
+
+/// The lasting part of the status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// The account the group is in.
+    pub account_id: Option<String>,
+    /// RAM's `GroupId`.
+    pub group_id: Option<String>,
+    /// The start of the uid in the marker that we wrote last.
+    pub marker_uid: Option<String>,
+    /// When the group was made.
+    pub create_time: Option<Timestamp>,
+}
+
+/// What RAM shows of the group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InRam {
+    /// GetGroup by name.
+    pub group: Option<Group>,
+    /// Policies attached to it.
+    pub policies: Vec<PolicyRef>,
+    /// Users in it, and whether each is of this installation; the latter is read when deleting.
+    pub members: Vec<(String, bool)>,
+}
+
+/// What to do next.
+#[must_use]
+pub fn next(seen: &Seen, now: Timestamp) -> Next<Step> {
+    let answer = if seen.deleting { delete(seen, now) } else { live(seen) };
+    match answer {
+        Ok(step) => Next::Do(step),
+        Err(verdict) => Next::Rest(verdict),
+    }
+}
+
+fn live(seen: &Seen) -> Result<Step, Verdict> {
+    let account = seen.account.as_ref().map_err(Clone::clone)?;
+    same_account(seen, account)?;
+    let (Some(ram), Some(marker)) = (&seen.ram, &seen.marker) else {
+        return Err(Verdict::new(Reason::AccountNotReady));
+    };
+    let comments = marker.append_to(seen.spec.comments.as_deref().unwrap_or_default());
+    let Some(group) = &ram.group else {
+        unpaused(seen)?;
+        account.open()?;
+        granted(seen)?.policies(seen.spec.policies.iter().flatten())?;
+        return Ok(if seen.finalizer { Step::Create(comments) } else { Step::AddFinalizer });
+    };
+    match whose(seen, marker, group) {
+        Ownership::Not(reason) => return Err(Verdict::new(reason).about(&group.name)),
+        Ownership::Ours | Ownership::MarkerMissing if !seen.finalizer => return Ok(Step::AddFinalizer),
+        Ownership::Ours | Ownership::MarkerMissing => {}
+    }
+    if group.comments != comments {
+        unpaused(seen)?;
+        return Ok(Step::Comment(comments));
+    }
+    policies(seen, ram)
+}
+
+fn policies(seen: &Seen, ram: &InRam) -> Result<Step, Verdict> {
+    let Some(wanted) = &seen.spec.policies else { return Err(rest(seen, &[])) };
+    let wish = Wish {
+        wanted,
+        rest: seen.spec.attachments,
+        has: &ram.policies,
+        references: &seen.references,
+        documents: &seen.documents,
+        paused: seen.paused,
+        quota_reached: seen.quota_reached,
+        grants: granted(seen),
+    };
+    match attachments::next(&wish)? {
+        Attachment::Attach(policy) => Ok(Step::AttachPolicy(policy)),
+        Attachment::Detach(policy) => Ok(Step::DetachPolicy(policy)),
+        Attachment::Look(policy) => Ok(Step::LookAtPolicy(policy)),
+        Attachment::Settled(drift) => Err(rest(seen, &drift)),
+    }
+}
+
+/// What exists stays when the tenant is gone; the object says so.
+fn rest(seen: &Seen, drift: &[PolicyRef]) -> Verdict {
+    let allowed = granted(seen).and_then(|grants| grants.policies(seen.spec.policies.iter().flatten()));
+    let mut verdict = match allowed {
+        Ok(()) => Verdict::new(Reason::Available),
+        Err(refused) => refused.again_in(LATER),
+    };
+    if !drift.is_empty() {
+        verdict.drift = Some(format!("policies attached by somebody else: {}", attachments::listed(drift)));
+    }
+    verdict
+}
+
+/// An object keeps the account it was made in; another one under the same name is never written to.
+fn same_account(seen: &Seen, account: &AccountView) -> Result<(), Verdict> {
+    match &seen.memory.account_id {
+        Some(id) if *id != account.account_id => {
+            Err(Verdict::new(Reason::WrongAccount).about(format!("it was made in account {id}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unpaused(seen: &Seen) -> Result<(), Verdict> {
+    if seen.paused { Err(Verdict::new(Reason::Paused)) } else { Ok(()) }
+}
+
+/// The tenant's word on everything but policies.
+fn granted(seen: &Seen) -> Result<&Grants, Verdict> {
+    let grants = seen.tenant.as_ref().map_err(Clone::clone)?;
+    grants.group_name(seen.spec.group_name.as_deref())?;
+    grants.retain(seen.spec.deletion_policy == UserDeletionPolicy::Retain)?;
+    grants.limit()?;
+    Ok(grants)
+}
+
+fn whose(seen: &Seen, marker: &Marker, group: &Group) -> Ownership {
+    let known = Known { identity: seen.memory.group_id.as_deref(), marker_uid: seen.memory.marker_uid.as_deref() };
+    ownership(known, marker, &group.id, &group.comments)
+}
+
+fn delete(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
+    if !seen.finalizer {
+        return Err(Verdict::new(Reason::Deleting));
+    }
+    let account = seen.account.as_ref().map_err(Clone::clone)?;
+    same_account(seen, account)?;
+    let (Some(ram), Some(marker)) = (&seen.ram, &seen.marker) else {
+        return Err(Verdict::new(Reason::AccountNotReady));
+    };
+    let Some(group) = &ram.group else { return gone(seen, now) };
+    if matches!(whose(seen, marker, group), Ownership::Not(_)) {
+        return Ok(Step::RemoveFinalizer);
+    }
+    if retains(seen) {
+        let (text, marker) = Marker::parse(&group.comments);
+        return Ok(if marker.is_some() { Step::Comment(text.to_owned()) } else { Step::RemoveFinalizer });
+    }
+    take_away(ram)
+}
+
+/// A tenant that denies it turns `Retain` into `Delete`; without a tenant the spec's word stands.
+#[must_use]
+pub fn retains(seen: &Seen) -> bool {
+    let wanted = seen.spec.deletion_policy == UserDeletionPolicy::Retain;
+    wanted && seen.tenant.as_ref().map_or(true, |grants| grants.retain(true).is_ok())
+}
+
+/// What was made this shortly before may not show yet; the finalizer says that it may have been made.
+fn gone(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
+    let made = seen.memory.create_time.or(seen.deletion_time);
+    match made.map(|time| time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX)) {
+        Some(sure) if now <= sure && !seen.witnessed => Err(Verdict::new(Reason::Deleting).again_at(sure, now)),
+        _ => Ok(Step::RemoveFinalizer),
+    }
+}
+
+/// Takes a group's rights first, then its members of this installation, and deletes it; other members are in the way.
+///
+/// # Errors
+/// When somebody else is in it.
+pub fn take_away(ram: &InRam) -> Result<Step, Verdict> {
+    if let Some(policy) = ram.policies.first() {
+        return Ok(Step::DetachPolicy(policy.clone()));
+    }
+    if let Some((member, _)) = ram.members.iter().find(|(_, ours)| *ours) {
+        return Ok(Step::RemoveMember(member.clone()));
+    }
+    if ram.members.is_empty() {
+        return Ok(Step::Delete);
+    }
+    let names: Vec<&str> = ram.members.iter().map(|(name, _)| name.as_str()).collect();
+    Err(Verdict::new(Reason::Blocked).about(format!("users {} are in it", names.join(", "))).again_in(6 * SOON))
+}

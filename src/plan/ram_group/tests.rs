@@ -1,0 +1,112 @@
+use super::*;
+use crate::ram::PolicyType;
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).expect("a time")
+}
+
+fn marker() -> Marker {
+    Marker::for_kind("RamGroup", "prod", "team-a", "readers", "0a1b2c3d-1111")
+}
+
+fn policy() -> PolicyRef {
+    PolicyRef { kind: PolicyType::System, name: "AliyunOTSReadOnlyAccess".to_owned() }
+}
+
+/// A RamGroup that is there, with one policy and one member.
+fn seen() -> Seen {
+    let spec = r#"{"policies":[{"type":"System","name":"AliyunOTSReadOnlyAccess"}]}"#;
+    let tenant = r#"{"namespaceSelector":{},"attach":{"system":["AliyunOTS*"]}}"#;
+    Seen {
+        deleting: false,
+        deletion_time: None,
+        finalizer: true,
+        paused: false,
+        spec: serde_json::from_str(spec).expect("a spec"),
+        memory: Memory {
+            group_id: Some("g-1".to_owned()),
+            marker_uid: Some("0a1b2c3d".to_owned()),
+            ..Memory::default()
+        },
+        marker: Some(marker()),
+        account: Ok(AccountView {
+            account_id: "1".to_owned(),
+            owner_id: "prod".to_owned(),
+            prefix: String::new(),
+            default_domain: None,
+            leaving: false,
+        }),
+        tenant: Ok(Grants::of(&serde_json::from_str(tenant).expect("a spec"), true)),
+        ram: Some(InRam {
+            group: Some(Group {
+                id: "g-1".to_owned(),
+                name: "team-a.readers".to_owned(),
+                comments: marker().append_to(""),
+            }),
+            policies: vec![policy()],
+            members: vec![("team-a.reader".to_owned(), true)],
+        }),
+        witnessed: false,
+        references: References::new(),
+        documents: Documents::new(),
+        quota_reached: false,
+    }
+}
+
+fn ram(seen: &mut Seen) -> &mut InRam {
+    seen.ram.as_mut().expect("RAM was seen")
+}
+
+fn step(seen: &Seen) -> Step {
+    match next(seen, now()) {
+        Next::Do(step) => step,
+        Next::Rest(verdict) => panic!("rest: {verdict:?}"),
+    }
+}
+
+fn why(seen: &Seen) -> Reason {
+    match next(seen, now()) {
+        Next::Rest(verdict) => verdict.reason,
+        Next::Do(step) => panic!("a step: {step:?}"),
+    }
+}
+
+#[test]
+fn it_is_made_and_filled_within_the_tenants_grant() {
+    let mut seen = seen();
+    assert_eq!(why(&seen), Reason::Available);
+    ram(&mut seen).policies.clear();
+    assert_eq!(step(&seen), Step::AttachPolicy(policy()));
+    seen.memory = Memory::default();
+    seen.ram = Some(InRam::default());
+    assert_eq!(step(&seen), Step::Create(marker().append_to("")));
+    seen.spec.policies.as_mut().expect("some")[0].name = "AdministratorAccess".to_owned();
+    assert_eq!(why(&seen), Reason::PolicyNotAllowed);
+    seen.spec.group_name = Some("admins".to_owned());
+    assert_eq!(why(&seen), Reason::NameNotAllowed);
+}
+
+#[test]
+fn a_group_of_another_id_is_not_touched() {
+    let mut seen = seen();
+    seen.memory.group_id = Some("g-2".to_owned());
+    assert_eq!(why(&seen), Reason::Replaced);
+    seen.deleting = true;
+    assert_eq!(step(&seen), Step::RemoveFinalizer);
+}
+
+#[test]
+fn deletion_takes_rights_first_then_members_of_ours() {
+    let mut seen = seen();
+    seen.deleting = true;
+    assert_eq!(step(&seen), Step::DetachPolicy(policy()));
+    ram(&mut seen).policies.clear();
+    ram(&mut seen).members.push(("alice".to_owned(), false));
+    assert_eq!(step(&seen), Step::RemoveMember("team-a.reader".to_owned()));
+    ram(&mut seen).members.remove(0);
+    assert_eq!(why(&seen), Reason::Blocked);
+    ram(&mut seen).members.clear();
+    assert_eq!(step(&seen), Step::Delete);
+    seen.ram = Some(InRam::default());
+    assert_eq!(step(&seen), Step::RemoveFinalizer);
+}

@@ -1,0 +1,258 @@
+//! What a RamPolicy needs next.
+
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+
+use super::document::Document;
+use super::marker::Marker;
+use super::ownership::{Known, Ownership, ownership};
+use super::tenant::Grants;
+use super::timing::{LATER, READ_LAG, SOON};
+use super::{AccountView, Next, Reason, Verdict};
+use crate::api::{RamPolicySpec, UserDeletionPolicy};
+use crate::digest;
+
+/// One effect on a policy of RAM or on its object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Put our finalizer on the object.
+    AddFinalizer,
+    /// Take it off: nothing of ours is left in RAM.
+    RemoveFinalizer,
+    /// RAM CreatePolicy: document and description.
+    Create(String, String),
+    /// RAM UpdatePolicyDescription.
+    Describe(String),
+    /// RAM CreatePolicyVersion, in force at once; the oldest of five versions gives way.
+    CreateVersion(String),
+    /// RAM DetachPolicyFromUser or DetachPolicyFromGroup.
+    Detach(Holder),
+    /// RAM DeletePolicy.
+    Delete,
+}
+
+/// Who has a policy.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holder {
+    /// A user.
+    User(String),
+    /// A group.
+    Group(String),
+    /// A role.
+    Role(String),
+}
+
+/// Everything one pass knows.
+#[allow(clippy::struct_excessive_bools, reason = "facts of one pass, each read by name")]
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The object is being deleted.
+    pub deleting: bool,
+    /// Since when.
+    pub deletion_time: Option<Timestamp>,
+    /// Our finalizer is on it.
+    pub finalizer: bool,
+    /// Grants and drift repair are stopped.
+    pub paused: bool,
+    /// What is asked for.
+    pub spec: RamPolicySpec,
+    /// What the status remembers.
+    pub memory: Memory,
+    /// Our marker; absent when the account cannot be used.
+    pub marker: Option<Marker>,
+    /// The account, or why it cannot be used.
+    pub account: Result<AccountView, Verdict>,
+    /// What the tenant grants, or why there is none.
+    pub tenant: Result<Grants, Verdict>,
+    /// What RAM shows; absent when it could not be asked.
+    pub ram: Option<InRam>,
+    /// RAM showed the policy before in this pass, so that its absence now is no lag.
+    pub witnessed: bool,
+}
+
+/// The lasting part of the status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// The account the policy is in.
+    pub account_id: Option<String>,
+    /// When it was made: its identity, since RAM gives policies no id.
+    pub create_time: Option<String>,
+    /// The start of the uid in the marker that we wrote last.
+    pub marker_uid: Option<String>,
+    /// The document that was written last: hex SHA-256, and when.
+    pub written: Option<(String, Timestamp)>,
+}
+
+/// What RAM shows of the policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InRam {
+    /// GetPolicy by name.
+    pub policy: Option<Policy>,
+    /// Who has it, and whether that is a user or group of this installation; read when deleting.
+    pub holders: Vec<(Holder, bool)>,
+}
+
+/// A custom policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// When it was made.
+    pub create_time: String,
+    /// Its description, with the marker.
+    pub description: String,
+    /// The document in force.
+    pub document: String,
+}
+
+/// What to do next.
+#[must_use]
+pub fn next(seen: &Seen, now: Timestamp) -> Next<Step> {
+    let answer = if seen.deleting { delete(seen, now) } else { live(seen, now) };
+    match answer {
+        Ok(step) => Next::Do(step),
+        Err(verdict) => Next::Rest(verdict),
+    }
+}
+
+fn live(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
+    let account = seen.account.as_ref().map_err(Clone::clone)?;
+    same_account(seen, account)?;
+    let (Some(ram), Some(marker)) = (&seen.ram, &seen.marker) else {
+        return Err(Verdict::new(Reason::AccountNotReady));
+    };
+    let document = wanted(seen)?;
+    let description = marker.append_to(seen.spec.description.as_deref().unwrap_or_default());
+    let Some(policy) = &ram.policy else {
+        unpaused(seen)?;
+        account.open()?;
+        granted(seen, &document)?;
+        let step = Step::Create(document.text(), description);
+        return Ok(if seen.finalizer { step } else { Step::AddFinalizer });
+    };
+    match whose(seen, marker, policy) {
+        Ownership::Not(reason) => return Err(Verdict::new(reason)),
+        Ownership::Ours | Ownership::MarkerMissing if !seen.finalizer => return Ok(Step::AddFinalizer),
+        Ownership::Ours | Ownership::MarkerMissing => {}
+    }
+    if policy.description != description {
+        unpaused(seen)?;
+        return Ok(Step::Describe(description));
+    }
+    // By meaning: each version is one of five.
+    if !Document::parse(&policy.document).is_ok_and(|has| has.same_as(&document)) {
+        unpaused(seen)?;
+        granted(seen, &document)?;
+        if written(seen, &document, now) {
+            return Err(Verdict::new(Reason::Unsettled).again_in(SOON));
+        }
+        return Ok(Step::CreateVersion(document.text()));
+    }
+    // What exists stays when the tenant is gone; the object says so.
+    Err(match granted(seen, &document) {
+        Ok(()) => Verdict::new(Reason::Available),
+        Err(refused) => refused.again_in(LATER),
+    })
+}
+
+/// Whether this very document was written so recently that RAM may not show it yet.
+fn written(seen: &Seen, document: &Document, now: Timestamp) -> bool {
+    let last = seen.memory.written.as_ref().filter(|(sha256, _)| *sha256 == digest::hex(&[&document.text()]));
+    last.is_some_and(|(_, time)| now <= time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX))
+}
+
+/// An object keeps the account it was made in; another one under the same name is never written to.
+fn same_account(seen: &Seen, account: &AccountView) -> Result<(), Verdict> {
+    match &seen.memory.account_id {
+        Some(id) if *id != account.account_id => {
+            Err(Verdict::new(Reason::WrongAccount).about(format!("it was made in account {id}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unpaused(seen: &Seen) -> Result<(), Verdict> {
+    if seen.paused { Err(Verdict::new(Reason::Paused)) } else { Ok(()) }
+}
+
+/// The document that is asked for.
+fn wanted(seen: &Seen) -> Result<Document, Verdict> {
+    let spec = &seen.spec;
+    let read = match (&spec.statements, &spec.document_json) {
+        (Some(statements), _) => Document::of(statements),
+        (None, Some(text)) => Document::parse(text),
+        (None, None) => Err("there is none".to_owned()),
+    };
+    read.map_err(|why| Verdict::new(Reason::DocumentInvalid).about(why))
+}
+
+fn granted(seen: &Seen, document: &Document) -> Result<(), Verdict> {
+    let grants = seen.tenant.as_ref().map_err(Clone::clone)?;
+    grants.policy_name(seen.spec.policy_name.as_deref())?;
+    grants.retain(seen.spec.deletion_policy == UserDeletionPolicy::Retain)?;
+    grants.limit()?;
+    grants.document(Some(document), "it")
+}
+
+fn whose(seen: &Seen, marker: &Marker, policy: &Policy) -> Ownership {
+    let known = Known { identity: seen.memory.create_time.as_deref(), marker_uid: seen.memory.marker_uid.as_deref() };
+    ownership(known, marker, &policy.create_time, &policy.description)
+}
+
+fn delete(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
+    if !seen.finalizer {
+        return Err(Verdict::new(Reason::Deleting));
+    }
+    let account = seen.account.as_ref().map_err(Clone::clone)?;
+    same_account(seen, account)?;
+    let (Some(ram), Some(marker)) = (&seen.ram, &seen.marker) else {
+        return Err(Verdict::new(Reason::AccountNotReady));
+    };
+    let Some(policy) = &ram.policy else { return gone(seen, now) };
+    if matches!(whose(seen, marker, policy), Ownership::Not(_)) {
+        return Ok(Step::RemoveFinalizer);
+    }
+    if retains(seen) {
+        let (text, marker) = Marker::parse(&policy.description);
+        // RAM takes no empty description.
+        let left = if text.is_empty() { "left by ram-operator" } else { text };
+        return Ok(if marker.is_some() { Step::Describe(left.to_owned()) } else { Step::RemoveFinalizer });
+    }
+    take_away(ram)
+}
+
+/// A tenant that denies it turns `Retain` into `Delete`; without a tenant the spec's word stands.
+#[must_use]
+pub fn retains(seen: &Seen) -> bool {
+    let wanted = seen.spec.deletion_policy == UserDeletionPolicy::Retain;
+    wanted && seen.tenant.as_ref().map_or(true, |grants| grants.retain(true).is_ok())
+}
+
+/// What was made this shortly before may not show yet; the finalizer says that it may have been made.
+fn gone(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
+    let made = seen.memory.create_time.as_deref().and_then(|text| text.parse().ok()).or(seen.deletion_time);
+    match made.map(|time: Timestamp| time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX)) {
+        Some(sure) if now <= sure && !seen.witnessed => Err(Verdict::new(Reason::Deleting).again_at(sure, now)),
+        _ => Ok(Step::RemoveFinalizer),
+    }
+}
+
+/// Takes a policy from the users and groups of this installation and deletes it; whoever else has it is in the way.
+///
+/// # Errors
+/// When somebody else has it.
+pub fn take_away(ram: &InRam) -> Result<Step, Verdict> {
+    if let Some((holder, _)) = ram.holders.iter().find(|(_, ours)| *ours) {
+        return Ok(Step::Detach(holder.clone()));
+    }
+    if ram.holders.is_empty() {
+        return Ok(Step::Delete);
+    }
+    let name = |(holder, _): &(Holder, bool)| match holder {
+        Holder::User(name) => format!("user {name}"),
+        Holder::Group(name) => format!("group {name}"),
+        Holder::Role(name) => format!("role {name}"),
+    };
+    let names: Vec<String> = ram.holders.iter().map(name).collect();
+    Err(Verdict::new(Reason::Blocked).about(format!("attached to {}", names.join(", "))).again_in(6 * SOON))
+}

@@ -1,0 +1,170 @@
+//! A policy or group that its object left to be taken away.
+
+use jiff::Timestamp;
+
+use super::super::marker::Marker;
+use super::super::timing::READ_LAG;
+use super::super::{AccountView, Next, Reason, Verdict, ram_group, ram_policy};
+use crate::api::{LeftKind, LeftOver};
+
+/// One effect on what was left, or on its RamRevocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeftStep {
+    /// Put our finalizer on the object.
+    AddFinalizer,
+    /// Everything is done: let the object go.
+    Finish,
+    /// As a RamPolicy that is being deleted would.
+    Policy(ram_policy::Step),
+    /// As a RamGroup that is being deleted would.
+    Group(ram_group::Step),
+}
+
+/// Everything one pass knows.
+#[derive(Clone, Debug)]
+pub struct LeftSeen {
+    /// Our finalizer is on the object.
+    pub finalizer: bool,
+    /// The object is being deleted.
+    pub deleting: bool,
+    /// It was given up by annotation.
+    pub abandoned: bool,
+    /// What is ordered.
+    pub left: LeftOver,
+    /// The account, or why it cannot be used.
+    pub account: Result<AccountView, Verdict>,
+    /// What RAM shows; absent when it could not be asked.
+    pub ram: Option<LeftInRam>,
+    /// When the order was given.
+    pub created: Option<Timestamp>,
+}
+
+/// What RAM shows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeftInRam {
+    /// There is none of that name.
+    Gone,
+    /// The policy, and who has it.
+    Policy(ram_policy::InRam),
+    /// The group, what it has and who is in it.
+    Group(ram_group::InRam),
+}
+
+/// What to do next.
+#[must_use]
+pub fn left(seen: &LeftSeen, now: Timestamp) -> Next<LeftStep> {
+    match decide(seen, now) {
+        Ok(step) => Next::Do(step),
+        Err(verdict) => Next::Rest(verdict),
+    }
+}
+
+fn decide(seen: &LeftSeen, now: Timestamp) -> Result<LeftStep, Verdict> {
+    if seen.abandoned {
+        return Ok(LeftStep::Finish);
+    }
+    if !seen.finalizer && !seen.deleting {
+        return Ok(LeftStep::AddFinalizer);
+    }
+    let account = seen.account.as_ref().map_err(Clone::clone)?;
+    if seen.left.account_id.as_ref().is_some_and(|id| *id != account.account_id) {
+        return Err(Verdict::new(Reason::WrongAccount).about("the order is for that one"));
+    }
+    let ram = seen.ram.as_ref().ok_or_else(|| Verdict::new(Reason::AccountNotReady))?;
+    let (identity, text) = match ram {
+        LeftInRam::Policy(ram_policy::InRam { policy: Some(policy), .. }) => (&policy.create_time, &policy.description),
+        LeftInRam::Group(ram_group::InRam { group: Some(group), .. }) => (&group.id, &group.comments),
+        _ => return gone(seen, now),
+    };
+    if !still_left(&seen.left, account, identity, text) {
+        return Ok(LeftStep::Finish);
+    }
+    match ram {
+        LeftInRam::Policy(ram) => ram_policy::take_away(ram).map(LeftStep::Policy),
+        LeftInRam::Group(ram) => ram_group::take_away(ram).map(LeftStep::Group),
+        LeftInRam::Gone => Ok(LeftStep::Finish),
+    }
+}
+
+/// What was made shortly before the order was given may not show yet.
+fn gone(seen: &LeftSeen, now: Timestamp) -> Result<LeftStep, Verdict> {
+    match seen.created.and_then(|time| time.saturating_add(READ_LAG).ok()) {
+        Some(sure) if now <= sure && seen.left.identity.is_none() => {
+            Err(Verdict::new(Reason::Deleting).about("a second look is to confirm it").again_at(sure, now))
+        }
+        _ => Ok(LeftStep::Finish),
+    }
+}
+
+/// Whether it is the one that was left, and no object has taken it back, which writes its own uid.
+fn still_left(left: &LeftOver, account: &AccountView, identity: &str, text: &str) -> bool {
+    let kind = match left.kind {
+        LeftKind::RamPolicy => "RamPolicy",
+        LeftKind::RamGroup => "RamGroup",
+    };
+    let ours = Marker::for_kind(kind, &account.owner_id, &left.namespace, &left.name, &left.uid);
+    left.identity.as_ref().is_none_or(|known| known == identity) && Marker::parse(text).1 == Some(ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ram::Group;
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_800_000_000).expect("a time")
+    }
+
+    fn group(id: &str, uid: &str, members: &[(&str, bool)]) -> LeftInRam {
+        let comments = Marker::for_kind("RamGroup", "prod", "team-a", "readers", uid).append_to("");
+        let group = Group { id: id.to_owned(), name: "team-a.readers".to_owned(), comments };
+        let members = members.iter().map(|(name, ours)| ((*name).to_owned(), *ours)).collect();
+        LeftInRam::Group(ram_group::InRam { group: Some(group), policies: Vec::new(), members })
+    }
+
+    fn seen(ram: LeftInRam) -> LeftSeen {
+        LeftSeen {
+            finalizer: true,
+            deleting: false,
+            abandoned: false,
+            left: LeftOver {
+                kind: LeftKind::RamGroup,
+                namespace: "team-a".to_owned(),
+                name: "readers".to_owned(),
+                uid: "0a1b2c3d-1111".to_owned(),
+                account_id: Some("1".to_owned()),
+                ram_name: "team-a.readers".to_owned(),
+                identity: Some("g-1".to_owned()),
+            },
+            account: Ok(AccountView {
+                account_id: "1".to_owned(),
+                owner_id: "prod".to_owned(),
+                prefix: String::new(),
+                default_domain: None,
+                leaving: false,
+            }),
+            ram: Some(ram),
+            created: Some(now()),
+        }
+    }
+
+    #[test]
+    fn what_was_left_goes_and_what_was_taken_back_stays() {
+        let uid = "0a1b2c3d-1111";
+        let finish = Next::Do(LeftStep::Finish);
+        assert_eq!(left(&seen(group("g-1", uid, &[])), now()), Next::Do(LeftStep::Group(ram_group::Step::Delete)));
+        let blocked = left(&seen(group("g-1", uid, &[("alice", false)])), now());
+        assert!(matches!(blocked, Next::Rest(verdict) if verdict.reason == Reason::Blocked));
+        assert_eq!(left(&seen(group("g-1", "ffffffff-2", &[])), now()), finish, "an object took it back");
+        assert_eq!(left(&seen(group("g-2", uid, &[])), now()), finish, "another one of the name");
+        assert_eq!(left(&seen(LeftInRam::Gone), now()), finish);
+        let mut unknown = seen(LeftInRam::Gone);
+        unknown.left.identity = None;
+        assert!(matches!(left(&unknown, now()), Next::Rest(_)), "it may have been made this moment");
+        unknown.abandoned = true;
+        assert_eq!(left(&unknown, now()), finish);
+        let mut elsewhere = seen(group("g-1", uid, &[]));
+        elsewhere.left.account_id = Some("2".to_owned());
+        assert!(matches!(left(&elsewhere, now()), Next::Rest(verdict) if verdict.reason == Reason::WrongAccount));
+    }
+}
