@@ -144,6 +144,8 @@ fn facts(kind: &str, object: &Value) -> String {
             format!("{count} namespaces")
         }
         "RamUser" => format!("user {} in RAM", text(object, "/status/userName")),
+        // Only a person's gets there; one of the operator's goes when it is done.
+        "RamRevocation" => format!("AccessKey {} is taken away", text(object, "/spec/accessKeyId")),
         _ => {
             let (id, secret) = (text(object, "/status/accessKeyId"), text(object, "/status/secret/name"));
             format!("AccessKey {id} in the Secret {secret}")

@@ -46,7 +46,8 @@ impl Stage {
         voice.tell("starting a control plane: etcd, kube-apiserver, kube-controller-manager");
         let own = Cluster::start(&binaries, &cluster::say).await?;
         voice.tell("installing the chart with helm; its pod stays Pending, since there are no nodes here");
-        let installed = operator::install_chart(&own, &["--set", "allowCustomEndpoints=true"])?;
+        let values = "allowCustomEndpoints=true,restartTargets.enabled=true";
+        let installed = operator::install_chart(&own, &["--set", values])?;
         if !installed.status.success() {
             let why = String::from_utf8_lossy(&installed.stderr);
             return Err(format!("helm could not install charts/ram-operator: {}", why.trim()).into());

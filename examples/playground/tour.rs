@@ -30,13 +30,14 @@ kubectl describe ramak reader               # conditions and events
 kubectl explain ramuser.spec                # the manual
 kubectl get secret reader -o yaml
 
-kubectl annotate ramu reader ram-operator.dev/paused=true    # grants and repairs rest
+kubectl annotate ramu reader ram-operator.dev/paused=true --overwrite    # grants and repairs rest
 kubectl patch ramu reader --type=merge -p '{"spec":{"policies":[{"type":"System","name":"AliyunOTSFullAccess"}]}}'
 kubectl annotate ramu reader ram-operator.dev/paused-        # now the policies change in RAM
 
-kubectl annotate ramak reader ram-operator.dev/rotate=1    # a new pair; the old one retires in its time
+kubectl annotate ramak reader ram-operator.dev/rotate=$(date +%s) --overwrite    # a new pair
 kubectl get ramak reader -o yaml            # status.retiring says when, and who still uses it
-kubectl delete namespace team-a             # after some of examples/: it goes, and RAM is clean"#;
+kubectl apply -f examples/tenant-team.yaml  # the namespace team-a, for the other examples
+kubectl delete namespace team-a             # after some of them: it goes, and RAM is clean"#;
 
 /// A run through the quickstart.
 pub struct Tour<'a> {
