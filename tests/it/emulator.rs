@@ -52,8 +52,8 @@ struct Raw {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     headers: reqwest::header::HeaderMap,
-    text: String,
-    json: Value,
+    pub(crate) text: String,
+    pub(crate) json: Value,
 }
 
 impl Answer {
@@ -87,7 +87,7 @@ impl Client {
         self.try_call(IMS, action, params).await.unwrap()
     }
 
-    async fn sts(&self, action: &str, params: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn sts(&self, action: &str, params: &[(&str, &str)]) -> Answer {
         self.try_call(STS, action, params).await.unwrap()
     }
 
@@ -1371,7 +1371,7 @@ async fn rates() {
 // ---- keys by UserPrincipalName ----
 
 /// Makes a user with a key: its UserPrincipalName, and the id and secret of the key.
-fn keyed(emulator: &Emulator, name: &str) -> (String, String, String) {
+pub(crate) fn keyed(emulator: &Emulator, name: &str) -> (String, String, String) {
     emulator.person().create_user(name, "");
     let (id, secret) = emulator.person().create_key(name);
     (format!("{name}@{}.onaliyun.com", emulator.account_id()), id, secret)
@@ -1432,12 +1432,12 @@ async fn an_idle_key_is_disabled_by_ram_itself() {
 // ---- network policies of keys ----
 
 /// A document without Version.
-fn document(status: &str, statements: &Value) -> String {
+pub(crate) fn document(status: &str, statements: &Value) -> String {
     json!({"Status": status, "Statements": statements}).to_string()
 }
 
 /// A document that lets these public addresses in.
-fn public(addresses: &[&str]) -> String {
+pub(crate) fn public(addresses: &[&str]) -> String {
     document("Active", &json!([{"Type": "ClassicWhiteList", "IPList": addresses}]))
 }
 
@@ -1672,7 +1672,7 @@ async fn source_and_refusal_can_be_chosen() {
 // ---- the recycle bin ----
 
 /// A call of IMS at the time of the emulator's clock, which was moved.
-async fn ims_later(emulator: &Emulator, client: &Client, action: &str, params: Pairs<'_>) -> Answer {
+pub(crate) async fn ims_later(emulator: &Emulator, client: &Client, action: &str, params: Pairs<'_>) -> Answer {
     let mut raw = client.v3(IMS, action, emulator.clock().now());
     raw.query = pairs(params);
     client.sign(&mut raw);

@@ -56,7 +56,7 @@ pub fn line(account: &Account, action: &str, params: &Params) -> String {
     if let Some(id) = params.some("UserAccessKeyId") {
         words.push(account.key_numbers.get(id).map_or_else(|| id.to_owned(), |number| format!("#{number}")));
         words.extend(params.some("Status").map(str::to_owned));
-        words.extend(params.some("AccessKeyPolicy").and_then(|text| Some(KeyPolicy::read(text).ok()?.to_string())));
+        words.extend(key_policy(params));
         return words.join(" ");
     }
     words.extend(user(account, params));
@@ -65,7 +65,20 @@ pub fn line(account: &Account, action: &str, params: &Params) -> String {
     let kind = params.some("PolicyType").unwrap_or("Custom");
     words.extend(params.some("PolicyName").map(|name| format!("{kind}/{name}")));
     words.extend(params.some("VersionId").map(str::to_owned));
+    words.extend(settings(params));
     words.join(" ")
+}
+
+/// Device, status, name of the account or its network policy.
+fn settings(params: &Params) -> Vec<String> {
+    let device = params.some("SerialNumber").and_then(|serial| serial.rsplit('/').next());
+    let named = ["VirtualMFADeviceName", "Status", "AccountAlias", "DefaultDomainName"];
+    let words = device.into_iter().chain(named.into_iter().filter_map(|name| params.some(name)));
+    words.map(str::to_owned).chain(key_policy(params)).collect()
+}
+
+fn key_policy(params: &Params) -> Option<String> {
+    Some(KeyPolicy::read(params.some("AccessKeyPolicy")?).ok()?.to_string())
 }
 
 fn user(account: &Account, params: &Params) -> Option<String> {

@@ -28,15 +28,20 @@ mod groups;
 mod journal;
 mod limits;
 mod listener;
+mod logon;
 mod metadata;
+mod mfa;
 mod network;
 mod options;
 mod params;
 mod person;
+mod person_logon;
 mod person_policies;
 mod policies;
 mod policy_views;
+mod rules;
 mod snapshot;
+mod snapshot_logon;
 mod state;
 pub mod verify;
 
@@ -52,11 +57,14 @@ pub use self::clock::EmuClock;
 pub use self::envelope::Product;
 pub use self::faults::{CallInfo, Fault, FaultKind, Hook, Outcome, Phase};
 pub use self::journal::Call;
+pub use self::logon::Logon;
+pub use self::mfa::BoundBy;
 pub use self::options::{NeverForm, OidcTrust, Options, RolePreset, Trust};
 pub use self::params::Params;
 pub use self::person::Person;
 pub use self::policy_views::{GroupView, PolicyView, VersionView};
 pub use self::snapshot::{KeyView, Snapshot, UserView};
+pub use self::snapshot_logon::{DeviceView, LogonView, SettingsView};
 
 use self::gateway::Gateway;
 
@@ -120,7 +128,7 @@ impl Emulator {
         self.gateway.state().journal = journal::Journal::default();
     }
 
-    /// Everything secret that was preset or ever made, for a scan.
+    /// Everything secret that was preset or ever made, for a scan: secrets of keys, passwords, seeds of MFA devices, tokens.
     pub fn secrets(&self) -> Vec<String> {
         self.gateway.state().account.secrets.clone()
     }
@@ -130,7 +138,7 @@ impl Emulator {
         Person(self.gateway.clone())
     }
 
-    /// The users, keys, groups and custom policies as they are.
+    /// The account as it is.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::of(&self.gateway.state().account)
     }

@@ -1,11 +1,14 @@
-//! The network policy of a key: from which addresses it may be used.
+//! The network policy of a key, or of all keys of the account: from which addresses they may be used.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::clock::before;
 use super::envelope::Refusal;
 use super::options::Options;
 
@@ -95,6 +98,36 @@ impl KeyPolicy {
     fn status(&self) -> &'static str {
         if self.active { "Active" } else { "Inactive" }
     }
+}
+
+/// Network policies and when they were set, oldest first; only as many as a lag of them needs.
+#[derive(Clone, Debug, Default)]
+pub struct PolicyHistory(Vec<(Timestamp, KeyPolicy)>);
+
+impl PolicyHistory {
+    /// The policy in force, if one was ever set.
+    pub fn in_force(&self) -> Option<&KeyPolicy> {
+        self.0.last().map(|(_, policy)| policy)
+    }
+
+    /// The policy as it was `lag` ago.
+    pub fn shown(&self, now: Timestamp, lag: Duration) -> Option<&KeyPolicy> {
+        let shown = before(now, lag);
+        self.0.iter().rev().find(|(time, _)| lag.is_zero() || *time <= shown).map(|(_, policy)| policy)
+    }
+
+    /// Sets the policy.
+    pub fn set(&mut self, policy: KeyPolicy, now: Timestamp, lag: Duration) {
+        let shown = before(now, lag);
+        let visible = self.0.partition_point(|(time, _)| *time <= shown);
+        self.0.drain(..visible.saturating_sub(1));
+        self.0.push((now, policy));
+    }
+}
+
+/// Whether this is an address or a range of addresses, of IPv4 or IPv6.
+pub fn is_network(text: &str) -> bool {
+    Network::read(text).is_some()
 }
 
 /// `Active 192.0.2.10,198.51.100.0/24 vpc-a:10.0.0.0/8`.

@@ -140,6 +140,8 @@ pub struct Options {
     pub key_policy_lag: Duration,
     /// GetAccessKeyPolicy shows a document in another order than it was sent in, and addresses in their shortest form. Default: as sent.
     pub key_policy_rewritten: bool,
+    /// A network policy of a key that is Inactive replaces the account's as well. Default: no, then the account's is in force.
+    pub inactive_key_policy_replaces: bool,
     /// Where every call comes from, as network policies of keys see it: a public address. Default: 127.0.0.1.
     pub source_address: IpAddr,
     /// Code (with status 403) for a call whose key may not be used from there. RAM's own code is not documented. Default:
@@ -151,6 +153,28 @@ pub struct Options {
     pub case_insensitive_names: bool,
     /// A user name may begin with a hyphen. Default: no.
     pub leading_hyphen_allowed: bool,
+    /// IMS CreateLoginProfile needs a password. Default: yes.
+    pub ims_password_required: bool,
+    /// UpdateLoginProfile without a password is refused, as too weak. Default: no, the password is an optional parameter.
+    pub login_profile_update_needs_password: bool,
+    /// A password set by UpdateLoginProfile is an initial one, which the person has to change in time. Default: yes.
+    pub updated_password_is_initial: bool,
+    /// Under PasswordReusePrevention, UpdateLoginProfile refuses the password that is in force. Default: yes.
+    pub same_password_refused: bool,
+    /// SetPasswordPolicy takes fields that are not sent back to their defaults. Default: yes, else they keep their values.
+    pub password_policy_resets: bool,
+    /// Virtual MFA devices per account. Default 5000.
+    pub virtual_mfa_devices_quota: usize,
+    /// Unbinding a virtual MFA device deletes it. Default: no.
+    pub unbind_deletes_device: bool,
+    /// IMS GetUserMFAInfo answers 404 for a user without a device, as RAM's does. Default: no, it answers IsMFAEnable: false.
+    pub ims_mfa_info_refused: bool,
+    /// GetAccountAlias answers 404 while there is no alias. Default: yes, else it answers an empty one.
+    pub no_alias_refused: bool,
+    /// SetAccountAlias refuses the alias that the account has. Default: yes.
+    pub same_alias_refused: bool,
+    /// Aliases of other accounts.
+    pub taken_aliases: Vec<String>,
     /// Optional texts that are not set are returned as empty strings (else left out). Default: yes.
     pub empty_fields: bool,
     /// A V3 call that names no format gets JSON. Default: no, it gets XML.
@@ -197,11 +221,23 @@ impl Default for Options {
             key_policy_addresses: 50,
             key_policy_lag: Duration::ZERO,
             key_policy_rewritten: false,
+            inactive_key_policy_replaces: false,
             source_address: Ipv4Addr::LOCALHOST.into(),
             source_refusal_code: "Forbidden.AccessKeyPolicy".to_owned(),
             source_checked_first: false,
             case_insensitive_names: true,
             leading_hyphen_allowed: false,
+            ims_password_required: true,
+            login_profile_update_needs_password: false,
+            updated_password_is_initial: true,
+            same_password_refused: true,
+            password_policy_resets: true,
+            virtual_mfa_devices_quota: 5000,
+            unbind_deletes_device: false,
+            ims_mfa_info_refused: false,
+            no_alias_refused: true,
+            same_alias_refused: true,
+            taken_aliases: Vec::new(),
             empty_fields: true,
             v3_json_by_default: false,
             roles: Vec::new(),

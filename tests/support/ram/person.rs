@@ -17,6 +17,7 @@ use super::state::{Account, Attachment, PolicyType, User};
 pub struct Person(pub(super) Arc<Gateway>);
 
 impl Person {
+    /// Changes the account.
     pub(super) fn edit<T>(&self, edit: impl FnOnce(&mut Account, Timestamp) -> T) -> T {
         let mut state = self.0.state();
         let now = self.0.options.clock.now();
@@ -220,30 +221,6 @@ impl Person {
         self.edit_user(user, |user, _| user.groups.retain(|(joined, _)| *joined != key));
     }
 
-    /// Gives a user a console log-on.
-    pub fn give_login_profile(&self, user: &str) {
-        self.edit_user(user, |user, now| user.login_profile = Some(now));
-    }
-
-    /// Takes the console log-on of a user away.
-    pub fn take_login_profile(&self, user: &str) {
-        self.edit_user(user, |user, _| user.login_profile = None);
-    }
-
-    /// Binds a virtual MFA device to a user.
-    pub fn give_mfa(&self, user: &str) {
-        self.edit(|account, _| {
-            let id = id_of(account, user);
-            let serial = format!("acs:ram::{}:mfa/{user}", account.id);
-            account.users.get_mut(&id).expect("a user has an entry by id").mfa_device = Some(serial);
-        });
-    }
-
-    /// Unbinds the MFA device of a user.
-    pub fn take_mfa(&self, user: &str) {
-        self.edit_user(user, |user, _| user.mfa_device = None);
-    }
-
     /// Sets the account alias, and with it the domain of every UserPrincipalName.
     pub fn set_alias(&self, alias: Option<&str>) {
         self.edit(|account, _| account.alias = alias.map(str::to_owned));
@@ -279,6 +256,7 @@ fn bare(action: &str) -> String {
     action.rsplit(':').next().unwrap_or(action).to_owned()
 }
 
-fn id_of(account: &Account, name: &str) -> String {
+/// UserId of the user of that name.
+pub(super) fn id_of(account: &Account, name: &str) -> String {
     account.user_named(name).unwrap_or_else(|| panic!("there is no user {name}")).id.clone()
 }

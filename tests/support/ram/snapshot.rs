@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::policy_views::{GroupView, PolicyView, attached, groups, policies};
+use super::snapshot_logon::{DeviceView, LogonView, SettingsView};
 use super::state::{Account, User};
 
 /// The account at one moment, without lag.
@@ -16,6 +17,9 @@ pub struct Snapshot {
     pub groups: BTreeMap<String, GroupView>,
     /// The custom policies, by PolicyName.
     pub policies: BTreeMap<String, PolicyView>,
+    /// Virtual MFA devices, by SerialNumber.
+    pub devices: BTreeMap<String, DeviceView>,
+    pub settings: SettingsView,
 }
 
 /// A user.
@@ -35,6 +39,8 @@ pub struct UserView {
     pub keys: Vec<KeyView>,
     /// Whether there is a console log-on.
     pub login_profile: bool,
+    /// What is to be seen of the console log-on.
+    pub logon: Option<LogonView>,
     /// Whether an MFA device is bound.
     pub mfa_device: bool,
 }
@@ -57,6 +63,8 @@ impl Snapshot {
             users: account.users.values().map(|user| (user.name.clone(), view(account, user))).collect(),
             groups: groups(account),
             policies: policies(account),
+            devices: DeviceView::all(account),
+            settings: SettingsView::of(account),
         }
     }
 
@@ -89,6 +97,7 @@ fn view(account: &Account, user: &User) -> UserView {
         groups,
         keys: keys.collect(),
         login_profile: user.login_profile.is_some(),
+        logon: user.login_profile.as_ref().map(LogonView::of),
         mfa_device: user.mfa_device.is_some(),
     }
 }

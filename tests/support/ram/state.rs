@@ -14,9 +14,12 @@ use super::faults::Faults;
 use super::groups::Group;
 use super::journal::Journal;
 use super::limits::Buckets;
-use super::network::KeyPolicy;
+use super::logon::LoginProfile;
+use super::mfa::Device;
+use super::network::{KeyPolicy, PolicyHistory};
 use super::options::{Options, RolePreset, Trust};
 use super::policies::Policy;
+use super::rules::AccountRules;
 
 /// `count` random decimal digits, at most 30.
 pub fn digits(count: u32) -> String {
@@ -96,8 +99,8 @@ pub struct User {
     pub policies: Vec<Attachment>,
     /// Keys of [`Account::groups`] and when the user joined.
     pub groups: Vec<(String, Timestamp)>,
-    /// When a console log-on was given.
-    pub login_profile: Option<Timestamp>,
+    /// The console log-on.
+    pub login_profile: Option<LoginProfile>,
     /// SerialNumber of the bound device.
     pub mfa_device: Option<String>,
     /// When a policy was last detached.
@@ -119,28 +122,24 @@ pub struct Key {
     pub updated: Timestamp,
     /// Uses and the product used, oldest first; only as many as a lag of last-used data needs.
     pub uses: Vec<(Timestamp, &'static str)>,
-    /// Network policies and when they were set, oldest first; only as many as a lag of them needs.
-    pub policies: Vec<(Timestamp, KeyPolicy)>,
+    /// Network policies.
+    pub policies: PolicyHistory,
 }
 
 impl Key {
     /// The network policy in force, if one was ever set.
     pub fn policy(&self) -> Option<&KeyPolicy> {
-        self.policies.last().map(|(_, policy)| policy)
+        self.policies.in_force()
     }
 
     /// The network policy as it was `lag` ago.
     pub fn shown_policy(&self, now: Timestamp, lag: Duration) -> Option<&KeyPolicy> {
-        let shown = before(now, lag);
-        self.policies.iter().rev().find(|(time, _)| lag.is_zero() || *time <= shown).map(|(_, policy)| policy)
+        self.policies.shown(now, lag)
     }
 
     /// Sets the network policy.
     pub fn set_policy(&mut self, policy: KeyPolicy, now: Timestamp, lag: Duration) {
-        let shown = before(now, lag);
-        let visible = self.policies.partition_point(|(time, _)| *time <= shown);
-        self.policies.drain(..visible.saturating_sub(1));
-        self.policies.push((now, policy));
+        self.policies.set(policy, now, lag);
     }
 }
 
@@ -200,6 +199,9 @@ pub struct Account {
     pub roles: BTreeMap<String, Role>,
     /// By temporary AccessKeyId.
     pub sessions: HashMap<String, Session>,
+    /// Virtual MFA devices, by SerialNumber as [`Account::fold`] returns it.
+    pub devices: BTreeMap<String, Device>,
+    pub rules: AccountRules,
     /// Everything secret that was ever made.
     pub secrets: Vec<String>,
     /// Keys in order of creation, the preset one excepted; the first has number 1.
@@ -221,6 +223,8 @@ impl Account {
             policies: system_policies(now),
             roles: BTreeMap::new(),
             sessions: HashMap::new(),
+            devices: BTreeMap::new(),
+            rules: AccountRules::default(),
             secrets: Vec::new(),
             key_numbers: HashMap::new(),
         };
@@ -293,6 +297,7 @@ impl Account {
 
     /// Takes a user away with everything of it.
     pub fn remove_user(&mut self, id: &str, now: Timestamp) {
+        self.unbind(id);
         if let Some(mut user) = self.users.remove(id) {
             self.by_name.retain(|_, owner| owner != id);
             for key in std::mem::take(&mut user.keys) {
@@ -317,7 +322,7 @@ impl Account {
             created: now,
             updated: now,
             uses: Vec::new(),
-            policies: Vec::new(),
+            policies: PolicyHistory::default(),
         };
         self.secrets.push(secret);
         if !preset {

@@ -14,16 +14,18 @@ pub fn get_default_domain(account: &Account, _ask: &Ask<'_>) -> Answer {
     Ok(json!({"DefaultDomainName": account.domain()}))
 }
 
-/// RAM GetAccountAlias; 404 while there is none.
-pub fn get_account_alias(account: &Account, _ask: &Ask<'_>) -> Answer {
-    let alias = account.alias.as_ref().ok_or_else(|| Refusal::absent("AccountAlias", &account.id))?;
-    Ok(json!({"AccountAlias": alias}))
+/// RAM GetAccountAlias.
+pub fn get_account_alias(account: &Account, ask: &Ask<'_>) -> Answer {
+    match account.alias.as_deref() {
+        None if ask.options.no_alias_refused => Err(Refusal::absent("AccountAlias", &account.id)),
+        alias => Ok(json!({"AccountAlias": alias.unwrap_or_default()})),
+    }
 }
 
 /// IMS GetAccountSummary: counts and quotas.
 pub fn get_account_summary(account: &Account, ask: &Ask<'_>) -> Answer {
     let options = ask.options;
-    let devices = account.users.values().filter(|user| user.mfa_device.is_some()).count();
+    let bound = account.devices.values().filter(|device| device.bound.is_some()).count();
     Ok(json!({"SummaryMap": {
         "Users": account.users.len(),
         "UsersQuota": options.users_quota,
@@ -35,9 +37,9 @@ pub fn get_account_summary(account: &Account, ask: &Ask<'_>) -> Answer {
         "PoliciesQuota": options.policies_quota,
         "PolicySizeQuota": document::SIZE,
         "VersionsPerPolicyQuota": VERSIONS,
-        "MFADevices": devices,
-        "MFADevicesInUse": devices,
-        "VirtualMFADevicesQuota": 5000,
+        "MFADevices": account.devices.len(),
+        "MFADevicesInUse": bound,
+        "VirtualMFADevicesQuota": options.virtual_mfa_devices_quota,
         "AccessKeysPerUserQuota": options.keys_per_user,
         "AccountAccessKeysPerAccountQuota": 2,
         "GroupsPerUserQuota": options.groups_per_user,

@@ -86,9 +86,7 @@ pub fn get_access_key_last_used(account: &Account, ask: &Ask<'_>) -> Answer {
 /// IMS SetAccessKeyPolicy.
 pub fn set_access_key_policy(account: &mut Account, ask: &Ask<'_>) -> Answer {
     let id = user_key(account, ask)?.id.clone();
-    let policy = KeyPolicy::read(ask.params.required("AccessKeyPolicy")?)?;
-    policy.within_quotas(ask.options)?;
-    let policy = if ask.options.key_policy_rewritten { policy.rewritten() } else { policy };
+    let policy = sent_policy(ask)?;
     let answer = json!({"AccessKeyId": id, "AccessKeyPolicy": policy.document});
     if let Some(key) = account.keys.get_mut(&id) {
         key.set_policy(policy, ask.now, ask.options.key_policy_lag);
@@ -101,6 +99,13 @@ pub fn get_access_key_policy(account: &Account, ask: &Ask<'_>) -> Answer {
     let key = user_key(account, ask)?;
     let policy = key.shown_policy(ask.now, ask.options.key_policy_lag);
     Ok(json!({"AccessKeyId": key.id, "AccessKeyPolicy": policy.map_or("{}", |policy| policy.document.as_str())}))
+}
+
+/// The network policy of parameter AccessKeyPolicy, in the words in which it is kept.
+pub fn sent_policy(ask: &Ask<'_>) -> Result<KeyPolicy, Refusal> {
+    let policy = KeyPolicy::read(ask.params.required("AccessKeyPolicy")?)?;
+    policy.within_quotas(ask.options)?;
+    Ok(if ask.options.key_policy_rewritten { policy.rewritten() } else { policy })
 }
 
 /// The key of parameter UserAccessKeyId, which must be the user's.

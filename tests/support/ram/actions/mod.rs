@@ -5,8 +5,11 @@ mod bin;
 mod group_policies;
 mod groups;
 mod keys;
+mod login;
+mod mfa;
 mod policies;
 mod policy_versions;
+mod settings;
 mod sts;
 mod users;
 
@@ -48,8 +51,8 @@ pub enum Run {
 /// The action of that name in that API.
 pub fn find(product: Product, action: &str) -> Option<Run> {
     match product {
-        Product::Ram => ram(action),
-        Product::Ims => ims(action),
+        Product::Ram => ram(action).or_else(|| logon(product, action)),
+        Product::Ims => ims(action).or_else(|| logon(product, action)),
         Product::Sts => sts_action(action),
     }
 }
@@ -122,6 +125,35 @@ fn both(action: &str) -> Option<Run> {
     })
 }
 
+/// Console log-on, MFA and the account's settings.
+fn logon(product: Product, action: &str) -> Option<Run> {
+    let ims = product == Product::Ims;
+    Some(match action {
+        "CreateLoginProfile" => Run::Write(login::create_login_profile),
+        "GetLoginProfile" => Run::Read(login::get_login_profile),
+        "UpdateLoginProfile" => Run::Write(login::update_login_profile),
+        "DeleteLoginProfile" => Run::Write(login::delete_login_profile),
+        "ChangePassword" => Run::Write(login::change_password),
+        "CreateVirtualMFADevice" => Run::Write(mfa::create_virtual_mfa_device),
+        "ListVirtualMFADevices" => Run::Read(mfa::list_virtual_mfa_devices),
+        "DeleteVirtualMFADevice" => Run::Write(mfa::delete_virtual_mfa_device),
+        "BindMFADevice" => Run::Write(mfa::bind_mfa_device),
+        "UnbindMFADevice" => Run::Write(mfa::unbind_mfa_device),
+        "DisableVirtualMFA" if ims => Run::Write(mfa::disable_virtual_mfa),
+        "GetUserMFAInfo" => Run::Read(mfa::get_user_mfa_info),
+        "SetAccountAlias" if !ims => Run::Write(settings::set_account_alias),
+        "ClearAccountAlias" if !ims => Run::Write(settings::clear_account_alias),
+        "SetDefaultDomain" if ims => Run::Write(settings::set_default_domain),
+        "SetPasswordPolicy" => Run::Write(settings::set_password_policy),
+        "GetPasswordPolicy" => Run::Read(settings::get_password_policy),
+        "SetSecurityPreference" => Run::Write(settings::set_security_preference),
+        "GetSecurityPreference" => Run::Read(settings::get_security_preference),
+        "SetAccessKeyPolicyForAccount" if ims => Run::Write(settings::set_access_key_policy_for_account),
+        "GetAccessKeyPolicyForAccount" if ims => Run::Read(settings::get_access_key_policy_for_account),
+        _ => return None,
+    })
+}
+
 fn sts_action(action: &str) -> Option<Run> {
     Some(match action {
         "GetCallerIdentity" => Run::Session(sts::get_caller_identity),
@@ -174,6 +206,14 @@ fn without_empty(ask: &Ask<'_>, name: &str, mut object: Value) -> Value {
         fields.retain(|field, text| field != name || *text != json!(""));
     }
     object
+}
+
+/// The user a call names: by UserPrincipalName in IMS, else by UserName.
+fn user_of<'a>(account: &'a Account, ask: &Ask<'_>) -> Result<&'a User, Refusal> {
+    match ask.product {
+        Product::Ims => user_principal(account, ask.params.required("UserPrincipalName")?),
+        Product::Ram | Product::Sts => user_named(account, ask),
+    }
 }
 
 /// A page of a list, and what to say about its continuation.

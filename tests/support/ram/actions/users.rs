@@ -161,12 +161,14 @@ fn object(account: &Account, ask: &Ask<'_>, user: &User, left_out: &[&str]) -> V
     }
     put("CreateDate", iso(user.created));
     put("UpdateDate", iso(user.updated));
+    let last_login = user.login_profile.as_ref().and_then(|profile| profile.last_login);
+    let last_login = last_login.map(iso).unwrap_or_default();
     let optional = [
         ("DisplayName", &user.display_name),
         ("MobilePhone", &user.mobile_phone),
         ("Email", &user.email),
         ("Comments", &user.comments),
-        ("LastLoginDate", &String::new()),
+        ("LastLoginDate", &last_login),
     ];
     for (name, text) in optional {
         if ask.options.empty_fields || !text.is_empty() {
