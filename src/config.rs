@@ -146,6 +146,10 @@ pub struct Policy {
     #[arg(long)]
     pub policies: bool,
 
+    /// Also for RamUser.spec.consoleLogin: to give, change and take away log-on to the console.
+    #[arg(long)]
+    pub console_login: bool,
+
     /// Also for RamGroups and for the groups of RamUsers: to make, change and delete groups whose names begin with the prefix, and to put
     /// users into groups.
     #[arg(long)]

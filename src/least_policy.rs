@@ -9,7 +9,8 @@ use crate::config::Policy;
 /// The permission to attach is checked on the user and on the policy, so the globs decide what can be handed out at most.
 #[must_use]
 pub fn document(flags: &Policy) -> Value {
-    let Policy { account, user_name_prefix: prefix, attach_system, attach_custom, policies, groups } = flags;
+    let Policy { account, user_name_prefix: prefix, attach_system, attach_custom, policies, groups, console_login } =
+        flags;
     let user = format!("acs:ram:*:{account}:user/{prefix}*");
     let group = format!("acs:ram:*:{account}:group/{prefix}*");
     // Names of policies have no dot.
@@ -57,6 +58,11 @@ pub fn document(flags: &Policy) -> Value {
         // A policy that is deleted is taken from whoever of this installation has it.
         statements.push(allow(&["DetachPolicyFromGroup"], &json!([group, policy])));
         statements.push(allow(&["GetGroup"], &json!(any_group)));
+    }
+    if *console_login {
+        let log_on = ["GetLoginProfile", "CreateLoginProfile", "UpdateLoginProfile", "DeleteLoginProfile"];
+        statements.push(allow(&log_on, &json!(user)));
+        statements.push(allow(&["GetPasswordPolicy"], &json!(format!("acs:ram:*:{account}:*"))));
     }
     if *groups {
         statements.push(allow(&["CreateGroup"], &json!(any_group)));

@@ -98,6 +98,9 @@ pub struct Requests {
     /// `ram-operator.dev/restore`, of a RamAccessKey: enable the key of this id again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restore: Option<Request>,
+    /// `ram-operator.dev/reset-password`, of a RamUser: give it another password now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reset_password: Option<Request>,
 }
 
 /// What every status has.

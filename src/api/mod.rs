@@ -3,6 +3,7 @@
 //! Types and schema rules only. What the schema cannot refuse, [`crate::plan`] decides.
 
 mod common;
+mod console_login;
 mod ram_access_key;
 mod ram_account;
 mod ram_group;
@@ -13,6 +14,10 @@ mod ram_user;
 mod schema;
 
 pub use common::{AccountRef, Request, Requests, Span, Status};
+pub use console_login::{
+    ChangeAtLogon, ConsoleLogin, InitialPassword, LoginState, LoginStatus, MfaDemand, NamedSecret, PasswordSource,
+    SecretKeyRef,
+};
 pub use ram_access_key::{
     AllowedSources, AnnotationValue, Binding, Format, Intent, KeyDeletionPolicy, KeyState, LabelValue, RamAccessKey,
     RamAccessKeySpec, RamAccessKeyStatus, Restart, RestartTarget, RetiringKey, RevokedKey, Rotation, SecretOutput,
@@ -43,6 +48,8 @@ pub const GROUP: &str = "ram-operator.dev";
 pub const VERSION: &str = "v1alpha1";
 /// Keeps an object until what it made in RAM is taken away.
 pub const FINALIZER: &str = "ram-operator.dev/revoke";
+/// Label of every Secret with a generated password; its value names the `RamUser`.
+pub const LOGIN_LABEL: &str = "ram-operator.dev/console-login";
 /// Label of every Secret this operator publishes; its value names the `RamAccessKey`.
 pub const SECRET_LABEL: &str = "ram-operator.dev/access-key";
 
@@ -58,6 +65,8 @@ pub mod annotation {
     pub const REVOKE: &str = "ram-operator.dev/revoke";
     /// On a RamAccessKey: the id of a key to be enabled again; `status.requests.restore.done` echoes it.
     pub const RESTORE: &str = "ram-operator.dev/restore";
+    /// On a RamUser: any new value asks for another password now; `status.requests.resetPassword.done` echoes it.
+    pub const RESET_PASSWORD: &str = "ram-operator.dev/reset-password";
     /// On a RamRevocation: gives the order up; its value says why.
     pub const ABANDON: &str = "ram-operator.dev/abandon";
     /// On the pod template of a restart target, before the name of the RamAccessKey: the id of the key that it was restarted for.

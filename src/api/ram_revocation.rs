@@ -156,6 +156,9 @@ pub struct OrderedUser {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8))]
     pub marker_uid: Option<String>,
+    /// Its log-on to the console goes with it.
+    #[serde(default)]
+    pub console_login: bool,
     /// The user itself is deleted no sooner than this, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 40))]

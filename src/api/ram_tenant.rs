@@ -60,6 +60,10 @@ pub struct RamTenantSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub documents: Option<DocumentBounds>,
 
+    /// Whether their RamUsers may log on to the console. Default: `Deny`.
+    #[serde(default)]
+    pub console_login: Permission,
+
     /// Whether `deletionPolicy` may be other than `Delete`. Default: `Deny`.
     #[serde(default)]
     pub retain: Permission,

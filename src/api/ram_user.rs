@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{AccountRef, Requests, Span, pending, status};
+use super::console_login::{ConsoleLogin, LoginStatus};
 use super::ram_access_key::KeyState;
 
 /// A RAM user with its policies.
@@ -18,7 +19,7 @@ use super::ram_access_key::KeyState;
     category = "ram",
     status = "RamUserStatus",
     derive = "PartialEq",
-    doc = "A RAM user with its policies. Annotations: ram-operator.dev/reconcile (any new value: look now), ram-operator.dev/paused (true: no grants and no repairs).",
+    doc = "A RAM user with its policies. Annotations: ram-operator.dev/reconcile (any new value: look now), ram-operator.dev/paused (true: no grants and no repairs), ram-operator.dev/reset-password (any new value: another password now).",
     selectable = ".status.userName",
     selectable = ".spec.accountRef.name",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
@@ -92,7 +93,11 @@ pub struct RamUserSpec {
     #[serde(default)]
     pub attachments: Attachments,
 
-    /// `Suspended` disables every key of the user's RamAccessKeys and deletes nothing; `Active` enables what was disabled this way. Default: `Active`.
+    /// Log-on to the console; the tenant must allow it. Absent: not managed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub console_login: Option<ConsoleLogin>,
+
+    /// `Suspended` disables every key of the user's RamAccessKeys, and its log-on if that is managed here, and deletes nothing; `Active` enables what was disabled this way. Default: `Active`.
     #[serde(default)]
     pub state: UserState,
 
@@ -209,6 +214,12 @@ pub struct RamUserStatus {
     /// Name for log-on: `<UserName>@<default domain>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_principal_name: Option<String>,
+    /// Where the user logs on to the console; known when `spec.consoleLogin` is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login_url: Option<String>,
+    /// What was carried out for the log-on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub console_login: Option<LoginStatus>,
     /// When the user was made in RAM, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create_time: Option<String>,

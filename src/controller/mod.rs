@@ -1,6 +1,7 @@
 //! Where RAM and the cluster meet: looks at both, asks the plan, and carries out its steps.
 
 pub mod accounts;
+pub mod console_login;
 pub mod drive;
 pub mod echo;
 pub mod error;

@@ -21,7 +21,7 @@ use crate::plan::marker::Marker;
 use crate::plan::ram_access_key::Retiring;
 use crate::plan::ram_revocation::{Claim, InRam, Owner, Publisher, Seen, Step, next, settled, wants_user};
 use crate::plan::{Next, Reason, Verdict};
-use crate::ram::{self, KeyStatus, Lane, LastUsed};
+use crate::ram::{self, KeyStatus, Lane, LastUsed, LoginChanges};
 
 impl Kind for RamRevocation {
     const KIND: &'static str = "RamRevocation";
@@ -260,8 +260,21 @@ impl<'a> RevocationPass<'a> {
                 seen.groups = groups?;
             }
         }
+        if matches!(seen.user, Owner::Marked(_))
+            && self.object.spec.order.as_ref().is_some_and(|o| wants_user(o) && o.user.console_login)
+        {
+            seen.login = match self.principal(&name) {
+                Some(principal) => client.login_profile(&principal).await?,
+                None => client.login_profile_without_status(&name).await?,
+            };
+        }
         self.ram = Some(seen);
         Ok(())
+    }
+
+    fn principal(&self, name: &str) -> Option<String> {
+        let domain = self.account.as_ref().ok()?.view.default_domain.as_ref()?;
+        Some(format!("{name}@{domain}"))
     }
 
     /// Deletes a key from the recycle bin where IMS offers it; an account without it has nothing to purge.
@@ -423,6 +436,13 @@ impl Pass for RevocationPass<'_> {
             Step::DetachPolicy(policy) => {
                 Ok(self.client()?.detach_policy_from_user(self.user_name()?, &policy).await?)
             }
+            Step::DisableLogin => {
+                let name = self.user_name()?.to_owned();
+                let principal = self.principal(&name).ok_or_else(|| Verdict::new(Reason::DomainUnknown))?;
+                let changes = LoginChanges { enabled: Some(false), ..LoginChanges::default() };
+                Ok(self.client()?.update_login_profile(&principal, &changes).await?)
+            }
+            Step::DeleteLogin => Ok(self.client()?.delete_login_profile(self.user_name()?).await?),
             Step::LeaveGroup(group) => Ok(self.client()?.remove_user_from_group(self.user_name()?, &group).await?),
             Step::DeleteUser => {
                 delete_user(self.client()?, self.user.1.as_deref().unwrap_or_default(), self.user_name()?).await

@@ -11,28 +11,35 @@ use kube::runtime::events::EventType;
 use kube::{Client, Resource, ResourceExt};
 
 use super::accounts::Account;
-use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, paused, set_finalizer};
+use super::console_login::{Found, find, generate, login_url, write};
+use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, paused, request, set_finalizer};
 use super::error::Error;
 use super::hand_over::{Left, Patience, leave, patience};
 use super::ram_group::document_of;
 use super::references::references;
 use super::secret;
+use super::status;
 use super::tenancy::{self, NamespaceView};
 use crate::api::{
-    FINALIZER, GroupKind, InventoryKey, KeyOwner, KeyState, Order, OrderedUser, PolicyKind, RamAccessKey,
-    RamAccessKeyStatus, RamGroup, RamPolicy, RamRevocation, RamUser, RamUserStatus, annotation,
+    ChangeAtLogon, FINALIZER, GroupKind, InventoryKey, KeyOwner, KeyState, LoginState, LoginStatus, Order, OrderedUser,
+    PolicyKind, RamAccessKey, RamAccessKeyStatus, RamGroup, RamPolicy, RamRevocation, RamUser, RamUserStatus, Request,
+    annotation,
 };
 use crate::plan::attachments::{Documents, References, shown};
 use crate::plan::marker::Marker;
 use crate::plan::names::generated;
 use crate::plan::ram_access_key::{Intent, Journal, Retiring};
-use crate::plan::ram_user::{InRam, KeyObject, Memory, Seen, Step, grace_ends, next, retains};
+use crate::plan::ram_user::{
+    InRam, KeyObject, LoginChange, LoginMemory, Memory, PasswordSeen, Reset, Seen, Step, grace_ends, managed, next,
+    retains,
+};
 use crate::plan::tenant::Grants;
 use crate::plan::{Next, Reason, Verdict};
-use crate::ram::{self, Class, KeyStatus, Lane, PolicyRef};
+use crate::ram::{self, Class, KeyStatus, Lane, LoginChanges, LoginProfile, PolicyRef};
 
 impl Kind for RamUser {
     const KIND: &'static str = "RamUser";
+    const REQUESTS: &'static [&'static str] = &[annotation::RESET_PASSWORD];
     type Status = RamUserStatus;
 
     fn api(client: Client, namespace: Option<&str>) -> Api<Self> {
@@ -90,7 +97,19 @@ fn memory(object: &RamUser) -> Memory {
         user_id: stored.user_id,
         marker_uid: stored.marker_uid,
         create_time: stored.create_time.and_then(|text| text.parse().ok()),
+        login: stored.console_login.map(|login| LoginMemory {
+            state: login.state,
+            password_time: login.password_time.and_then(|text| text.parse().ok()),
+            password_seal: login.password_seal,
+        }),
     }
+}
+
+/// How far `reset-password` has come.
+fn reset(object: &RamUser) -> Reset {
+    let stored = object.status.as_ref().and_then(|status| status.requests.as_ref()?.reset_password.clone());
+    let stored = stored.unwrap_or_default();
+    Reset { asked: request(object, annotation::RESET_PASSWORD), accepted: stored.accepted, done: stored.done }
 }
 
 #[allow(clippy::struct_excessive_bools, reason = "facts of one pass, each read by name")]
@@ -117,6 +136,8 @@ struct UserPass<'a> {
     documents: Documents,
     contents: BTreeMap<String, Option<Vec<PolicyRef>>>,
     groups_full: bool,
+    found: Found,
+    reset: Reset,
 }
 
 impl<'a> UserPass<'a> {
@@ -124,6 +145,7 @@ impl<'a> UserPass<'a> {
         let lane = if object.meta().deletion_timestamp.is_some() { Lane::TakeAway } else { Lane::Ordinary };
         let client = account.as_ref().ok().map(|account| account.client.in_lane(lane));
         let memory = memory(&object);
+        let reset = reset(&object);
         Self {
             ctx,
             key,
@@ -144,6 +166,8 @@ impl<'a> UserPass<'a> {
             documents: Documents::new(),
             contents: BTreeMap::new(),
             groups_full: false,
+            found: Found::default(),
+            reset,
         }
     }
 
@@ -155,6 +179,7 @@ impl<'a> UserPass<'a> {
             let api = RamUser::api(self.ctx.kube.clone(), self.key.namespace());
             self.object = api.get_opt(&self.key.name).await?.ok_or(Error::Gone)?;
             self.memory = memory(&self.object);
+            self.reset = reset(&self.object);
             self.ctx.echoes.wrote(self.key, self.object.resource_version().as_deref());
         }
         Ok(Some(guard))
@@ -203,6 +228,8 @@ impl<'a> UserPass<'a> {
             documents: self.documents.clone(),
             contents: self.contents.clone(),
             groups_full: self.groups_full,
+            password: self.found.seen.clone(),
+            reset: self.reset.clone(),
         }
     }
 
@@ -240,6 +267,9 @@ impl<'a> UserPass<'a> {
                     futures::join!(client.list_policies_for_user(&name), client.list_access_keys(&name));
                 seen.policies = policies?.into_iter().map(|attached| attached.policy).collect();
                 seen.keys = keys?.unwrap_or_default();
+                if managed(&self.seen()) {
+                    seen.login = self.read_login(&client, &name).await?;
+                }
                 if self.deleting() || self.object.spec.groups.is_some() {
                     seen.groups = client.list_groups_for_user(&name).await?;
                 }
@@ -251,6 +281,33 @@ impl<'a> UserPass<'a> {
         }
         self.witnessed |= seen.user.is_some();
         self.ram = Some(seen);
+        Ok(())
+    }
+
+    /// IMS tells whether log-on is allowed; where it cannot name the user, RAM tells at least whether there is one.
+    async fn read_login(&self, client: &ram::Client, name: &str) -> Result<Option<LoginProfile>, Error> {
+        match self.principal(name) {
+            Some(principal) => Ok(client.login_profile(&principal).await?),
+            None => Ok(client.login_profile_without_status(name).await?),
+        }
+    }
+
+    fn domain(&self) -> Option<&str> {
+        self.account.as_ref().ok()?.view.default_domain.as_deref()
+    }
+
+    fn principal(&self, name: &str) -> Option<String> {
+        self.domain().map(|domain| format!("{name}@{domain}"))
+    }
+
+    /// The password is looked at only where it may have to be given to RAM.
+    async fn observe_password(&mut self) -> Result<(), Error> {
+        let login = self.object.spec.console_login.as_ref().filter(|login| login.state == LoginState::Enabled);
+        let Some(initial) = login.and_then(|login| login.initial_password.as_ref()).filter(|_| !self.deleting()) else {
+            return Ok(());
+        };
+        let sealer = self.ctx.seal.open(&self.ctx.kube, &self.ctx.settings.namespace).await?;
+        self.found = find(&self.ctx.kube, &self.object, initial, sealer).await?;
         Ok(())
     }
 
@@ -299,6 +356,7 @@ impl<'a> UserPass<'a> {
                     namespace: self.key.namespace.clone(),
                     name: self.key.name.clone(),
                     marker_uid: Some(uid.chars().take(8).collect()),
+                    console_login: managed(&self.seen()),
                     not_before: not_before.map(|time| time.to_string()),
                 },
                 access_key_ids: objects.iter().flat_map(KeyObject::own_ids).cloned().collect(),
@@ -330,10 +388,135 @@ impl<'a> UserPass<'a> {
         let mut groups = ram.groups.clone();
         groups.sort();
         status.groups = self.object.spec.groups.as_ref().map(|_| groups);
+        self.login_facts(&mut status, ram);
         let mut keys: Vec<_> = ram.keys.iter().map(|key| self.inventory(key)).collect();
         keys.sort_by(|a, b| a.id.cmp(&b.id));
         status.access_keys = Some(keys).filter(|keys| !keys.is_empty());
         status
+    }
+
+    fn login_facts(&self, status: &mut RamUserStatus, ram: &InRam) {
+        let wanted = self.object.spec.console_login.as_ref();
+        status.login_url = wanted.and_then(|_| self.domain()).map(login_url);
+        let mut login = self.memory.login.clone();
+        match (wanted.map(|login| login.state), &ram.login) {
+            (Some(LoginState::Enabled), Some(profile)) if profile.enabled != Some(false) => {
+                let memory = login.get_or_insert_default();
+                memory.state = LoginState::Enabled;
+                // What was there at the first sight counts as given: a password is pushed only when it changes.
+                if let (None, PasswordSeen::There(seal)) = (&memory.password_seal, &self.found.seen) {
+                    memory.password_seal = Some(seal.clone());
+                }
+            }
+            (Some(LoginState::Absent), None) => {
+                login = Some(LoginMemory { state: LoginState::Absent, ..LoginMemory::default() });
+            }
+            _ => {}
+        }
+        status.console_login = login.map(|login| LoginStatus {
+            state: login.state,
+            password_time: login.password_time.map(|time| time.to_string()),
+            password_seal: login.password_seal,
+        });
+        let Reset { accepted, done, .. } = self.reset.clone();
+        if accepted.is_some() {
+            let requests = status.requests.get_or_insert_default();
+            requests.reset_password = Some(Request { accepted, done, access_key_id: None });
+        }
+    }
+
+    /// Notes something in the status before the first effect of it.
+    async fn note_in_status(&mut self, change: impl FnOnce(&mut RamUserStatus)) -> Result<(), Error> {
+        let mut facts = self.object.status.clone().unwrap_or_default();
+        change(&mut facts);
+        status::write(self.ctx, self.key, &mut self.object, facts).await?;
+        self.memory = memory(&self.object);
+        self.reset = reset(&self.object);
+        Ok(())
+    }
+
+    async fn record_login(&mut self, state: LoginState) -> Result<(), Error> {
+        self.note_in_status(|status| status.console_login.get_or_insert_default().state = state).await
+    }
+
+    /// A value that is there when the log-on was never carried out may be long done.
+    async fn record_reset(&mut self) -> Result<(), Error> {
+        let (asked, first) = (self.reset.asked.clone(), self.memory.login.is_none());
+        self.note_in_status(|status| {
+            let requests = status.requests.get_or_insert_default();
+            let request = requests.reset_password.get_or_insert_default();
+            request.accepted.clone_from(&asked);
+            if first {
+                request.done = asked;
+            }
+        })
+        .await
+    }
+
+    async fn write_password(&mut self) -> Result<(), Error> {
+        let policy = self.client()?.get_password_policy().await?;
+        let name = self.user_name();
+        let login = self.object.spec.console_login.as_ref();
+        let secret = login.and_then(|login| login.initial_password.as_ref()?.secret.as_ref()).map(|s| s.name.clone());
+        let (Some(secret), Some(principal), Some(domain)) = (secret, self.principal(&name), self.domain()) else {
+            return Err(Verdict::new(Reason::DomainUnknown).into());
+        };
+        let (password, url) = (generate(&policy), login_url(domain));
+        let stored = self.found.stored.as_ref();
+        match write(&self.ctx.kube, &self.object, &secret, stored, &password, (&principal, &url)).await {
+            Err(Error::Kube(error)) if matches!(&*error, kube::Error::Api(s) if s.is_already_exists()) => {
+                return Err(Error::Unsettled);
+            }
+            outcome => outcome?,
+        }
+        self.observe_password().await
+    }
+
+    /// Creates or changes the log-on; with a password it is given away only here.
+    async fn log_on(&mut self, change: LoginChange, create: bool) -> Result<(), Error> {
+        let name = self.user_name();
+        let principal = self.principal(&name).ok_or_else(|| Verdict::new(Reason::DomainUnknown))?;
+        let initial = self.object.spec.console_login.as_ref().and_then(|login| login.initial_password.as_ref());
+        let must_change = initial.is_none_or(|initial| initial.change_at_logon == ChangeAtLogon::Required);
+        let changes = LoginChanges {
+            password: self.found.password.clone().filter(|_| change.password),
+            password_reset_required: change.password.then_some(must_change),
+            mfa_bind_required: change.mfa,
+            enabled: change.enabled,
+        };
+        let client = self.client()?;
+        let answer = if create {
+            client.create_login_profile(&principal, &changes).await
+        } else {
+            client.update_login_profile(&principal, &changes).await
+        };
+        match answer {
+            Err(error) if error.class() == Class::Exists => return Err(Error::Unsettled),
+            // The same one again: it was given before, and the answer was lost.
+            Err(error) if !create && error.code().is_some_and(|code| code.contains("ReusePrevention")) => {}
+            Err(error) if change.password && error.code().is_some_and(|code| code.contains("Password")) => {
+                return Err(Verdict::new(Reason::PasswordRefused)
+                    .about(error.code().unwrap_or_default().to_owned())
+                    .into());
+            }
+            outcome => outcome?,
+        }
+        if change.password {
+            let now = self.now();
+            let login = self.memory.login.get_or_insert_default();
+            login.state = LoginState::Enabled;
+            login.password_time = Timestamp::from_second(now.as_second()).ok();
+            login.password_seal = match &self.found.seen {
+                PasswordSeen::There(seal) => Some(seal.clone()),
+                _ => None,
+            };
+            self.reset.done.clone_from(&self.reset.accepted);
+            let message = format!("User {name} has a new password for log-on to the console.");
+            note(self.ctx, &self.object, EventType::Normal, "PasswordGiven", message).await;
+        }
+        // What was read when the user was made does not show this.
+        self.made_here = false;
+        Ok(())
     }
 
     fn inventory(&self, key: &ram::AccessKey) -> InventoryKey {
@@ -367,6 +550,7 @@ impl<'a> UserPass<'a> {
             user_id: Some(created.user_id.clone()),
             marker_uid: self.marker().map(|marker| marker.uid),
             create_time: created.create_time,
+            login: None,
         };
         // A user that was made this moment has nothing: no look is needed to know that.
         let made = ram::User { comments: user.comments.clone().unwrap_or_default(), ..created };
@@ -582,6 +766,7 @@ impl Pass for UserPass<'_> {
     async fn observe(&mut self) -> Result<(), Error> {
         if self.tenant.is_none() {
             self.observe_tenant().await?;
+            self.observe_password().await?;
         }
         if self.account.is_ok() && self.ram_changed && !self.made_here {
             let foreign = self.memory.account_id.as_ref();
@@ -612,7 +797,15 @@ impl Pass for UserPass<'_> {
         let name = self.user_name();
         let looks = matches!(step, Step::LookAtPolicy(_) | Step::LookAtGroup(_));
         if !looks
-            && !matches!(step, Step::AddFinalizer | Step::RemoveFinalizer | Step::HandOver(_))
+            && !matches!(
+                step,
+                Step::AddFinalizer
+                    | Step::RemoveFinalizer
+                    | Step::HandOver(_)
+                    | Step::RecordLogin(_)
+                    | Step::RecordReset
+                    | Step::WritePassword
+            )
             && !self.ctx.lease.holds()
         {
             return Err(Error::NotLeader);
@@ -642,6 +835,12 @@ impl Pass for UserPass<'_> {
                 self.documents.insert(policy, document);
                 Ok(())
             }
+            Step::RecordLogin(state) => self.record_login(state).await,
+            Step::RecordReset => self.record_reset().await,
+            Step::WritePassword => self.write_password().await,
+            Step::CreateLogin(change) => self.log_on(change, true).await,
+            Step::ChangeLogin(change) => self.log_on(change, false).await,
+            Step::DeleteLogin => Ok(self.client()?.delete_login_profile(&name).await?),
             Step::LookAtGroup(group) => self.look_at_group(group).await,
             Step::JoinGroup(group) => self.join(group).await,
             Step::Disarm(owner) => {

@@ -103,6 +103,11 @@ reasons! {
     PolicyNotReady No "A RamPolicy does not exist, or has no policy in RAM yet" "Create it in this namespace, or see its conditions.";
     DocumentInvalid Stalled "RAM would refuse the policy document" "Correct what the detail names.";
     DocumentNotAllowed No "The tenant does not allow what a policy document allows" "Narrow the document, or ask for more in the RamTenant's documents.";
+    ConsoleLoginNotAllowed No "The tenant does not allow log-on to the console" "Remove consoleLogin, or ask for consoleLogin: Allow in the RamTenant.";
+    LoginTakenOutside Stalled "Somebody else disabled or removed the log-on" "Enable it in RAM, or ask for a new password by the annotation ram-operator.dev/reset-password; it is not given back by itself.";
+    PasswordNotFound No "The first password is not there" "Create the Secret that the detail names, or use the source Generate.";
+    PasswordRefused Stalled "RAM does not accept the password" "Choose one that fits the account's password policy and was not used before.";
+    DomainUnknown No "The account's default domain could not be read, which names users for log-on" "Allow the operator ram:GetDefaultDomain.";
     GroupNotReady No "A RamGroup does not exist, or has no group in RAM yet" "Create it in this namespace, or see its conditions.";
     GroupNotFound Stalled "RAM has no group of this name" "Correct the group's type and name.";
     GroupNotAllowed No "The tenant does not allow a group" "Remove the group, or ask for it in the RamTenant's attach.groups.";

@@ -23,6 +23,7 @@ pub struct Grants {
     policy_names: Option<Vec<String>>,
     group_names: Option<Vec<String>>,
     documents: Option<DocumentBounds>,
+    console_login: Permission,
     retain: Permission,
     max_age: Option<Duration>,
     sources: Necessity,
@@ -42,6 +43,7 @@ impl Grants {
             policy_names: spec.names.policies.clone(),
             group_names: spec.names.groups.clone(),
             documents: spec.documents.clone(),
+            console_login: spec.console_login,
             retain: spec.retain,
             max_age: spec.access_keys.max_age.as_ref().and_then(Span::duration),
             sources: spec.access_keys.allowed_sources,
@@ -106,6 +108,14 @@ impl Grants {
             }
         }
         Ok(())
+    }
+
+    /// Refuses log-on where the tenant does not allow it.
+    pub fn console_login(&self) -> Result<(), Verdict> {
+        match self.console_login {
+            Permission::Allow => Ok(()),
+            Permission::Deny => Err(Verdict::new(Reason::ConsoleLoginNotAllowed)),
+        }
     }
 
     /// Refuses to leave things behind where the tenant does not allow it.

@@ -408,6 +408,7 @@ fn tenant_cases() -> Vec<Case> {
         // retain, limits
         ok(json!({"retain": "Allow"})),
         ok(json!({"retain": "Deny"})),
+        ok(json!({"consoleLogin": "Allow"})),
         no(json!({"retain": "allow"}), "spec.retain: Unsupported value: \"allow\": supported values: \"Deny\", \"Allow\""),
         ok(json!({"limits": {}})),
         ok(json!({"limits": {"users": 0, "accessKeys": 100_000}})),
@@ -659,6 +660,7 @@ async fn what_is_left_out_gets_its_default() {
             "namespaceSelector": {},
             "names": {}, "attach": {}, "limits": {},
             "accessKeys": {"allowedSources": "Optional"},
+            "consoleLogin": "Deny",
             "retain": "Deny",
         })
     );

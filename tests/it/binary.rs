@@ -233,7 +233,14 @@ async fn policy_prints_a_ram_policy() {
     assert!(!ended.stdout.contains("acs:ram:*:*:"), "{}", ended.stdout);
     assert!(!ended.stdout.contains("CreatePolicy\"") && !ended.stdout.contains("AddUserToGroup"), "{}", ended.stdout);
 
-    let wide = ["policy", "--account=1234567890123456", "--user-name-prefix=k8s.", "--policies", "--groups"];
+    let wide = [
+        "policy",
+        "--account=1234567890123456",
+        "--user-name-prefix=k8s.",
+        "--policies",
+        "--groups",
+        "--console-login",
+    ];
     let ended = run(&wide, &[]).await;
     let wide: Value = serde_json::from_str(&ended.stdout).expect("JSON");
     let statements = wide["Statement"].as_array().expect("statements");
@@ -246,6 +253,7 @@ async fn policy_prints_a_ram_policy() {
     assert_eq!(resources("CreatePolicyVersion"), [json!(policy)]);
     assert_eq!(resources("AttachPolicyToUser"), [json!([user, policy])]);
     assert_eq!(resources("AttachPolicyToGroup"), [json!([group, policy])]);
+    assert_eq!(resources("UpdateLoginProfile"), [json!(user)]);
     assert_eq!(resources("AddUserToGroup"), [json!([user, format!("acs:ram:*:{account}:group/*")])]);
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures::StreamExt as _;
 use kube::api::{DeleteParams, ListParams};
 use kube::{Resource as _, ResourceExt as _};
-use ram_operator::api::annotation;
+use ram_operator::api::{RamAccessKey, annotation};
 use serde_json::json;
 
 use crate::binary::{Operator, kubeconfig};
@@ -131,10 +131,12 @@ async fn rest(world: &World, wanted: usize, wait: Duration) -> Result<(), String
     let users = world.users().list(&ListParams::default()).await.map_err(|e| e.to_string())?;
     tokio::time::sleep(Duration::from_millis(200)).await;
     if wait.is_zero() {
-        // Deletions may wait for the window of a mint without an answer.
-        let open = keys.iter().filter(|key| key.meta().deletion_timestamp.is_none()).filter(|key| {
-            !key.status.as_ref().is_some_and(|s| s.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
-        });
+        // Deletions may wait for the window of a mint without an answer, and so may a mint where two of them took both slots.
+        let rests = |key: &&RamAccessKey| {
+            let ready = key.status.iter().flat_map(|status| &status.conditions).find(|c| c.type_ == "Ready");
+            ready.is_some_and(|c| c.status == "True" || ["NoFreeSlot", "IntentsFull"].contains(&c.reason.as_str()))
+        };
+        let open = keys.iter().filter(|key| key.meta().deletion_timestamp.is_none()).filter(|key| !rests(key));
         let open: Vec<String> = open.map(|key| key.name_any()).collect();
         return if open.is_empty() { Ok(()) } else { Err(format!("not ready: {}", open.join(", "))) };
     }

@@ -18,6 +18,7 @@ mod accounts;
 mod admission;
 mod binary;
 mod chart;
+mod console_login;
 mod crash;
 mod emulator;
 mod emulator_logon;

@@ -45,7 +45,9 @@ impl Act {
             Step::NoteStray(id) => Self::NoteStray(key_id(id)),
             Step::Tell(publisher) => Self::Tell(object_number(&publisher.name)),
             Step::DeleteUser => Self::DeleteUser,
-            Step::DetachPolicy(_) | Step::LeaveGroup(_) => panic!("not asked for in the model: {step:?}"),
+            Step::DisableLogin | Step::DeleteLogin | Step::DetachPolicy(_) | Step::LeaveGroup(_) => {
+                panic!("not asked for in the model: {step:?}")
+            }
         }
     }
 
@@ -137,6 +139,7 @@ impl OrderProcess {
                 keys: keys.iter().map(|key| key.real()).collect(),
                 policies: Vec::new(),
                 groups: Vec::new(),
+                login: None,
             }),
             listed: self.listed.map(ts),
             live_user: self.live_user,
@@ -416,6 +419,7 @@ fn spec(order: &Order) -> api::RamRevocationSpec {
                 namespace: NAMESPACE.to_owned(),
                 name: USER.to_owned(),
                 marker_uid: order.user_goes.map(uid_name),
+                console_login: false,
                 not_before: order.not_before.map(|time| ts(time).to_string()),
             },
             access_key_ids: order.ids.iter().map(|id| key_name(*id)).collect(),

@@ -49,7 +49,13 @@ impl Act {
             | Step::LookAtPolicy(_)
             | Step::LookAtGroup(_)
             | Step::JoinGroup(_)
-            | Step::LeaveGroup(_) => {
+            | Step::LeaveGroup(_)
+            | Step::RecordLogin(_)
+            | Step::RecordReset
+            | Step::WritePassword
+            | Step::CreateLogin(_)
+            | Step::ChangeLogin(_)
+            | Step::DeleteLogin => {
                 panic!("not asked for in the model: {step:?}")
             }
         }
@@ -147,6 +153,7 @@ impl UserProcess {
                 user_id: self.known.map(user_id),
                 marker_uid: self.marker_uid.map(uid_name),
                 create_time: self.made_time.map(ts),
+                login: None,
             },
             user_name: USER_NAME.to_owned(),
             marker: self.account.then(|| marker(self.uid)),
@@ -158,6 +165,7 @@ impl UserProcess {
                 policies: Vec::new(),
                 keys: keys.iter().map(|key| key.real()).collect(),
                 groups: Vec::new(),
+                login: None,
             }),
             witnessed: self.witnessed,
             key_objects: self.holders.iter().map(key_object).collect(),
@@ -167,6 +175,8 @@ impl UserProcess {
             documents: BTreeMap::new(),
             contents: BTreeMap::new(),
             groups_full: false,
+            password: plan::PasswordSeen::Absent,
+            reset: plan::Reset::default(),
         }
     }
 

@@ -14,7 +14,7 @@ use super::marker::Marker;
 use super::ram_access_key::{Intent, Retiring};
 use super::{AccountView, Next, Reason, Verdict};
 use crate::api::{Order, RamRevocationSpec};
-use crate::ram::{AccessKey, KeyStatus, LastUsed, PolicyRef};
+use crate::ram::{AccessKey, KeyStatus, LastUsed, LoginProfile, PolicyRef};
 
 /// One effect on RAM or on the object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,10 @@ pub enum Step {
     Tell(Publisher),
     /// RAM DetachPolicyFromUser.
     DetachPolicy(PolicyRef),
+    /// IMS UpdateLoginProfile, to `Inactive`.
+    DisableLogin,
+    /// RAM DeleteLoginProfile.
+    DeleteLogin,
     /// RAM RemoveUserFromGroup.
     LeaveGroup(String),
     /// IMS DeleteUser by UserId, or RAM DeleteUser.
@@ -94,6 +98,8 @@ pub struct InRam {
     pub keys: Vec<AccessKey>,
     /// Policies attached directly; read when the user itself is to go.
     pub policies: Vec<PolicyRef>,
+    /// Its log-on; read when that is to go with the user.
+    pub login: Option<LoginProfile>,
     /// Its groups; read when the user itself is to go.
     pub groups: Vec<String>,
 }

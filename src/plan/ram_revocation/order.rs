@@ -180,6 +180,11 @@ fn waits(order: &Order) -> Option<Timestamp> {
 }
 
 fn user(seen: &Seen, order: &Order, now: Timestamp) -> Result<Step, Verdict> {
+    let login = seen.ram.as_ref().and_then(|ram| ram.login.as_ref());
+    let named = seen.account.as_ref().is_ok_and(|account| account.default_domain.is_some());
+    if login.is_some_and(|login| login.enabled != Some(false)) && named {
+        return Ok(Step::DisableLogin);
+    }
     if let Some(end) = waits(order).filter(|end| now < *end) {
         return Err(reason(Reason::GracePeriod).about(format!("on {end}")).again_at(end, now));
     }
@@ -203,6 +208,9 @@ fn user(seen: &Seen, order: &Order, now: Timestamp) -> Result<Step, Verdict> {
     if !ram.keys.is_empty() {
         let foreign: Vec<&str> = ram.keys.iter().map(|key| key.id.as_str()).collect();
         return Err(reason(Reason::Blocked).about(format!("AccessKeys {}", foreign.join(", "))));
+    }
+    if ram.login.is_some() {
+        return Ok(Step::DeleteLogin);
     }
     if let Some(policy) = ram.policies.first() {
         return Ok(Step::DetachPolicy(policy.clone()));

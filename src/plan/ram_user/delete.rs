@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::super::timing::{LATER, READ_LAG, SOON};
 use super::super::{Reason, Verdict};
 use super::live::same_account;
-use super::{InRam, KeyObject, Ownership, Seen, Step, first_active, whose};
+use super::{InRam, KeyObject, LoginChange, Ownership, Seen, Step, first_active, whose};
 use crate::api::UserDeletionPolicy;
 use crate::plan::marker::Marker;
 use crate::ram::{User, UserChanges};
@@ -61,6 +61,9 @@ fn delete(seen: &Seen, ram: &InRam, now: Timestamp) -> Result<Step, Verdict> {
     if let Some(key) = first_active(&ram.keys, ours) {
         return Ok(disarm(seen, &key.id));
     }
+    if ram.login.as_ref().is_some_and(|profile| profile.enabled != Some(false)) && named(seen) {
+        return Ok(Step::ChangeLogin(LoginChange { enabled: Some(false), ..LoginChange::default() }));
+    }
     if let Some(end) = grace_ends(seen).filter(|end| now < *end) {
         return Ok(Step::HandOver(end));
     }
@@ -84,6 +87,9 @@ fn delete(seen: &Seen, ram: &InRam, now: Timestamp) -> Result<Step, Verdict> {
     if let Some(key) = ram.keys.first() {
         return Ok(Step::DeleteKey(key.id.clone()));
     }
+    if ram.login.is_some() {
+        return Ok(Step::DeleteLogin);
+    }
     if let Some(policy) = ram.policies.first() {
         return Ok(Step::DetachPolicy(policy.clone()));
     }
@@ -91,6 +97,11 @@ fn delete(seen: &Seen, ram: &InRam, now: Timestamp) -> Result<Step, Verdict> {
         return Ok(Step::LeaveGroup(group.clone()));
     }
     Ok(Step::DeleteUser)
+}
+
+/// Whether IMS can be told whose log-on it is about.
+fn named(seen: &Seen) -> bool {
+    seen.account.as_ref().is_ok_and(|account| account.default_domain.is_some())
 }
 
 /// A RamAccessKey that stays is told first whose work it is that its key is disabled.

@@ -4,14 +4,14 @@ use super::super::attachments::named;
 use super::super::document::Document;
 use super::super::tenant::Grants;
 use super::super::{Reason, Verdict};
-use super::live::{granted, rest, unpaused};
-use super::{InRam, Seen, Step};
+use super::live::{granted, unpaused};
+use super::{InRam, Seen, Step, login};
 use crate::api::{Attachments, GroupKind, GroupMembership};
 use crate::ram::PolicyRef;
 
 /// What to do next about the groups; `drift` is what is reported besides.
 pub(super) fn next(seen: &Seen, ram: &InRam, mut drift: Vec<String>) -> Result<Step, Verdict> {
-    let Some(wanted) = &seen.spec.groups else { return Err(rest(seen, &drift)) };
+    let Some(wanted) = &seen.spec.groups else { return login::next(seen, ram, &drift) };
     let resolved: Result<Vec<String>, Verdict> = wanted.iter().map(|group| resolve(seen, group)).collect();
     // What is too much stays until it is known what there is to be.
     let names = resolved?;
@@ -50,7 +50,7 @@ pub(super) fn next(seen: &Seen, ram: &InRam, mut drift: Vec<String>) -> Result<S
         Some(first) => {
             Err(Verdict::new(Reason::QuotaReached).about(format!("RAM answered LimitExceeded.User.Group for {first}")))
         }
-        None => Err(rest(seen, &drift)),
+        None => login::next(seen, ram, &drift),
     }
 }
 

@@ -3,8 +3,8 @@
 use super::super::tenant::Grants;
 use super::super::timing::{LATER, SOON};
 use super::super::{AccountView, Reason, Verdict};
-use super::{InRam, Ownership, Seen, Step, first_active, groups, whose};
-use crate::api::{UserDeletionPolicy, UserState};
+use super::{InRam, Ownership, Seen, Step, first_active, groups, login, whose};
+use crate::api::{LoginState, UserDeletionPolicy, UserState};
 use crate::plan::attachments::{self, Attachment, Wish};
 use crate::plan::marker::Marker;
 use crate::ram::{NewUser, User, UserChanges};
@@ -20,6 +20,9 @@ pub(super) fn next(seen: &Seen) -> Result<Step, Verdict> {
         Ownership::Not(reason) => return Err(Verdict::new(reason).about(&user.user_name)),
         Ownership::Ours | Ownership::MarkerMissing if !seen.finalizer => return Ok(Step::AddFinalizer),
         Ownership::Ours | Ownership::MarkerMissing => {}
+    }
+    if let Some(step) = login::take_away(seen, ram) {
+        return Ok(step);
     }
     if let Some(changes) = changes(seen, user, marker) {
         unpaused(seen)?;
@@ -126,7 +129,11 @@ fn suspended(seen: &Seen) -> Verdict {
 pub(super) fn rest(seen: &Seen, drift: &[String]) -> Verdict {
     let allowed = |grants: &Grants| {
         grants.policies(seen.spec.policies.iter().flatten())?;
-        groups::allowed(seen, grants)
+        groups::allowed(seen, grants)?;
+        if seen.spec.console_login.as_ref().is_some_and(|login| login.state == LoginState::Enabled) {
+            grants.console_login()?;
+        }
+        Ok(())
     };
     let mut verdict = match granted(seen).map(allowed) {
         Ok(Ok(())) if seen.spec.state == UserState::Suspended => suspended(seen),

@@ -3,6 +3,7 @@
 mod delete;
 mod groups;
 mod live;
+mod login;
 #[cfg(test)]
 mod tests;
 
@@ -16,10 +17,11 @@ use super::ownership::{Known, Ownership, ownership};
 use super::ram_access_key::{Intent, window_end};
 use super::tenant::Grants;
 use super::{AccountView, Next, Verdict};
-use crate::api::RamUserSpec;
-use crate::ram::{AccessKey, KeyStatus, NewUser, PolicyRef, User, UserChanges};
+use crate::api::{LoginState, RamUserSpec};
+use crate::ram::{AccessKey, KeyStatus, LoginProfile, NewUser, PolicyRef, User, UserChanges};
 
 pub use delete::{grace_ends, retains};
+pub use login::{LoginChange, LoginMemory, PasswordSeen, Reset, managed};
 
 /// One effect on a RAM user or on its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +52,18 @@ pub enum Step {
     DeleteKey(String),
     /// RAM RemoveUserFromGroup.
     LeaveGroup(String),
+    /// Note in the status which log-on is being carried out.
+    RecordLogin(LoginState),
+    /// Note in the status that the annotation `reset-password` was taken up.
+    RecordReset,
+    /// Make a password that fits the account's policy and write it to its Secret.
+    WritePassword,
+    /// IMS CreateLoginProfile.
+    CreateLogin(LoginChange),
+    /// IMS UpdateLoginProfile.
+    ChangeLogin(LoginChange),
+    /// RAM DeleteLoginProfile.
+    DeleteLogin,
     /// IMS DeleteUser by UserId, or RAM DeleteUser.
     DeleteUser,
     /// Leave the rest to a RamRevocation, which deletes the user no sooner than this, and take the finalizer off.
@@ -98,6 +112,10 @@ pub struct Seen {
     pub contents: BTreeMap<String, Option<Vec<PolicyRef>>>,
     /// RAM refused to put the user into one more group.
     pub groups_full: bool,
+    /// The password that is to be given to RAM next.
+    pub password: PasswordSeen,
+    /// The annotation `reset-password`.
+    pub reset: Reset,
 }
 
 /// The lasting part of the status.
@@ -111,6 +129,8 @@ pub struct Memory {
     pub marker_uid: Option<String>,
     /// When the user was made.
     pub create_time: Option<Timestamp>,
+    /// The log-on, if it was ever managed.
+    pub login: Option<LoginMemory>,
 }
 
 /// What RAM shows of the user.
@@ -124,6 +144,8 @@ pub struct InRam {
     pub policies: Vec<PolicyRef>,
     /// Its keys.
     pub keys: Vec<AccessKey>,
+    /// Its log-on; read when it is managed.
+    pub login: Option<LoginProfile>,
     /// Its groups; read when `spec.groups` is given, and when deleting.
     pub groups: Vec<String>,
 }

@@ -63,6 +63,7 @@ fn seen() -> Seen {
             user_id: Some(ID.to_owned()),
             marker_uid: Some("0a1b2c3d".to_owned()),
             create_time: None,
+            login: None,
         },
         user_name: "team-a.reader".to_owned(),
         marker: Some(marker()),
@@ -81,6 +82,8 @@ fn seen() -> Seen {
         documents: BTreeMap::new(),
         contents: BTreeMap::new(),
         groups_full: false,
+        password: PasswordSeen::Absent,
+        reset: Reset::default(),
     }
 }
 
@@ -366,4 +369,132 @@ fn a_policy_of_the_namespace_is_attached_by_what_it_says() {
     assert_eq!(step(&seen), Step::AttachPolicy(found));
     with_tenant(&mut seen, r#","documents":{"actions":["ots:Get*"],"resources":["*"]}"#);
     assert_eq!(reason(&seen), Reason::DocumentNotAllowed);
+}
+
+fn login(seen: &mut Seen, text: &str) {
+    seen.spec.console_login = Some(serde_json::from_str(text).expect("a log-on"));
+}
+
+fn profile(enabled: bool) -> crate::ram::LoginProfile {
+    crate::ram::LoginProfile {
+        enabled: Some(enabled),
+        password_reset_required: false,
+        mfa_bind_required: false,
+        password_status: None,
+    }
+}
+
+fn carried_out(state: LoginState) -> LoginMemory {
+    LoginMemory { state, password_time: None, password_seal: Some("old".to_owned()) }
+}
+
+const GENERATE: &str = r#"{"initialPassword":{"source":"Generate","secret":{"name":"first"}}}"#;
+const FROM_SECRET: &str = r#"{"initialPassword":{"source":"SecretRef","secretRef":{"name":"s","key":"k"}}}"#;
+
+/// A RamUser whose tenant allows log-on, in an account whose domain is known.
+fn with_login(text: &str) -> Seen {
+    let mut seen = seen();
+    login(&mut seen, text);
+    with_tenant(&mut seen, r#","consoleLogin":"Allow""#);
+    seen.account = Ok(AccountView { default_domain: Some("1.onaliyun.com".to_owned()), ..account() });
+    seen
+}
+
+#[test]
+fn a_password_is_written_to_its_secret_before_ram_gets_it_and_only_within_the_grant() {
+    let mut seen = with_login(GENERATE);
+    assert_eq!(step(&seen), Step::WritePassword);
+    seen.password = PasswordSeen::Foreign;
+    assert_eq!(reason(&seen), Reason::SecretConflict);
+    seen.password = PasswordSeen::There("new".to_owned());
+    let create = LoginChange { password: true, enabled: Some(true), mfa: None };
+    assert_eq!(step(&seen), Step::CreateLogin(create));
+    seen.paused = true;
+    assert_eq!(reason(&seen), Reason::Paused);
+    seen.paused = false;
+    with_tenant(&mut seen, "");
+    assert_eq!(reason(&seen), Reason::ConsoleLoginNotAllowed);
+    with_tenant(&mut seen, r#","consoleLogin":"Allow""#);
+    seen.account = Ok(account());
+    assert_eq!(reason(&seen), Reason::DomainUnknown);
+    let seen = with_login(FROM_SECRET);
+    assert_eq!(reason(&seen), Reason::PasswordNotFound);
+}
+
+#[test]
+fn a_password_is_pushed_when_it_changes_or_is_asked_for_and_never_else() {
+    let mut seen = with_login(FROM_SECRET);
+    ram(&mut seen).login = Some(profile(true));
+    seen.password = PasswordSeen::There("new".to_owned());
+    assert_eq!(reason(&seen), Reason::Available, "nobody knows what RAM has");
+    seen.memory.login = Some(carried_out(LoginState::Enabled));
+    let push = LoginChange { password: true, ..LoginChange::default() };
+    assert_eq!(step(&seen), Step::ChangeLogin(push));
+    seen.password = PasswordSeen::There("old".to_owned());
+    assert_eq!(reason(&seen), Reason::Available);
+    let mut seen = with_login(GENERATE);
+    ram(&mut seen).login = Some(profile(true));
+    seen.memory.login = Some(carried_out(LoginState::Enabled));
+    assert_eq!(reason(&seen), Reason::Available, "handed over");
+    seen.reset.asked = Some("1".to_owned());
+    assert_eq!(step(&seen), Step::RecordReset);
+    seen.reset.accepted = Some("1".to_owned());
+    assert_eq!(step(&seen), Step::WritePassword);
+    seen.password = PasswordSeen::There("old".to_owned());
+    assert_eq!(step(&seen), Step::WritePassword, "the one that RAM has is none");
+    seen.password = PasswordSeen::There("new".to_owned());
+    assert_eq!(step(&seen), Step::ChangeLogin(LoginChange { password: true, enabled: Some(true), mfa: None }));
+    seen.reset.done = Some("1".to_owned());
+    assert_eq!(reason(&seen), Reason::Available);
+}
+
+#[test]
+fn what_others_took_away_stays_so_and_what_we_took_away_comes_back() {
+    for (profile, state) in [(None, LoginState::Enabled), (Some(profile(false)), LoginState::Enabled)] {
+        let mut seen = with_login(GENERATE);
+        ram(&mut seen).login = profile;
+        seen.memory.login = Some(carried_out(state));
+        assert_eq!(reason(&seen), Reason::LoginTakenOutside);
+    }
+    let mut seen = with_login(GENERATE);
+    ram(&mut seen).login = Some(profile(false));
+    seen.memory.login = Some(carried_out(LoginState::Disabled));
+    let enable = LoginChange { enabled: Some(true), ..LoginChange::default() };
+    assert_eq!(step(&seen), Step::ChangeLogin(enable));
+}
+
+#[test]
+fn log_on_is_taken_away_first_and_without_a_tenant() {
+    let off = LoginChange { enabled: Some(false), ..LoginChange::default() };
+    for suspended in [false, true] {
+        let mut seen = with_login(GENERATE);
+        if suspended {
+            seen.spec.state = crate::api::UserState::Suspended;
+        } else {
+            login(&mut seen, r#"{"state":"Disabled"}"#);
+        }
+        seen.tenant = Err(Verdict::new(Reason::NotATenant));
+        seen.paused = true;
+        ram(&mut seen).login = Some(profile(true));
+        assert_eq!(step(&seen), Step::RecordLogin(LoginState::Disabled), "so that it is known for our own work");
+        seen.memory.login = Some(carried_out(LoginState::Disabled));
+        assert_eq!(step(&seen), Step::ChangeLogin(off.clone()));
+    }
+    let mut seen = with_login(r#"{"state":"Absent"}"#);
+    ram(&mut seen).login = Some(profile(true));
+    assert_eq!(step(&seen), Step::DeleteLogin);
+    seen.deleting = true;
+    seen.deletion_time = Some(Timestamp::UNIX_EPOCH);
+    assert_eq!(step(&seen), Step::ChangeLogin(off));
+    ram(&mut seen).login = Some(profile(false));
+    assert_eq!(step(&seen), Step::DeleteLogin);
+}
+
+#[test]
+fn a_demand_for_mfa_is_put_back() {
+    let mut seen = with_login(&GENERATE.replacen('{', r#"{"mfa":"Required","#, 1));
+    ram(&mut seen).login = Some(profile(true));
+    assert_eq!(step(&seen), Step::ChangeLogin(LoginChange { mfa: Some(true), ..LoginChange::default() }));
+    ram(&mut seen).login = Some(crate::ram::LoginProfile { mfa_bind_required: true, ..profile(true) });
+    assert_eq!(reason(&seen), Reason::Available);
 }

@@ -1,0 +1,196 @@
+//! Log-on to the console: what takes it away comes first; a password is given to RAM only when somebody asked for that.
+
+use jiff::Timestamp;
+
+use super::super::timing::LATER;
+use super::super::{Reason, Verdict};
+use super::live::{granted, rest, unpaused};
+use super::{InRam, Seen, Step};
+use crate::api::{ConsoleLogin, LoginState, MfaDemand, PasswordSource, UserState};
+use crate::ram::LoginProfile;
+
+/// What the status remembers of the log-on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoginMemory {
+    /// What was carried out last.
+    pub state: LoginState,
+    /// When a password was given to RAM last.
+    pub password_time: Option<Timestamp>,
+    /// The seal over it.
+    pub password_seal: Option<String>,
+}
+
+/// The password that is to be given to RAM next, without the password.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PasswordSeen {
+    /// There is none where it should be.
+    #[default]
+    Absent,
+    /// The Secret for a generated one is somebody else's.
+    Foreign,
+    /// The seal over it.
+    There(String),
+}
+
+/// How far the annotation `reset-password` has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reset {
+    /// Its value.
+    pub asked: Option<String>,
+    /// The value that was taken up last.
+    pub accepted: Option<String>,
+    /// The value whose work is complete.
+    pub done: Option<String>,
+}
+
+impl Reset {
+    /// A value that was not taken up yet.
+    #[must_use]
+    pub fn news(&self) -> Option<&String> {
+        self.asked.as_ref().filter(|value| self.accepted.as_ref() != Some(*value))
+    }
+
+    fn open(&self) -> bool {
+        self.accepted.is_some() && self.accepted != self.done
+    }
+}
+
+/// A change of a log-on; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoginChange {
+    /// Whether the password that was seen is given to RAM.
+    pub password: bool,
+    /// Whether log-on is allowed.
+    pub enabled: Option<bool>,
+    /// Whether it needs an MFA device.
+    pub mfa: Option<bool>,
+}
+
+/// What is to be for now: a suspended user does not log on.
+fn effective(seen: &Seen, login: &ConsoleLogin) -> LoginState {
+    match login.state {
+        LoginState::Enabled if seen.spec.state == UserState::Suspended => LoginState::Disabled,
+        state => state,
+    }
+}
+
+/// Whether the log-on is this object's business when it goes.
+#[must_use]
+pub fn managed(seen: &Seen) -> bool {
+    seen.spec.console_login.is_some() || seen.memory.login.is_some()
+}
+
+fn may_log_on(profile: &LoginProfile) -> bool {
+    profile.enabled != Some(false)
+}
+
+/// What takes the log-on away, whatever the tenant says and pauses stop.
+pub(super) fn take_away(seen: &Seen, ram: &InRam) -> Option<Step> {
+    let profile = ram.login.as_ref()?;
+    let login = seen.spec.console_login.as_ref()?;
+    match effective(seen, login) {
+        LoginState::Absent => Some(Step::DeleteLogin),
+        LoginState::Disabled if may_log_on(profile) => Some(disable(seen)),
+        _ => None,
+    }
+}
+
+/// Noted first, then done: after a crash in between nobody takes our own work for somebody else's.
+fn disable(seen: &Seen) -> Step {
+    if seen.memory.login.as_ref().is_some_and(|login| login.state == LoginState::Disabled) {
+        Step::ChangeLogin(LoginChange { enabled: Some(false), ..LoginChange::default() })
+    } else {
+        Step::RecordLogin(LoginState::Disabled)
+    }
+}
+
+/// What to do next about the log-on; `drift` is what is reported besides.
+pub(super) fn next(seen: &Seen, ram: &InRam, drift: &[String]) -> Result<Step, Verdict> {
+    let Some(login) = &seen.spec.console_login else { return Err(rest(seen, drift)) };
+    if seen.reset.news().is_some() {
+        return Ok(Step::RecordReset);
+    }
+    if effective(seen, login) != LoginState::Enabled {
+        return Err(rest(seen, drift));
+    }
+    match &ram.login {
+        None => create(seen, login),
+        Some(profile) => keep(seen, login, profile, drift),
+    }
+}
+
+fn create(seen: &Seen, login: &ConsoleLogin) -> Result<Step, Verdict> {
+    let was_there = seen.memory.login.as_ref().is_some_and(|login| login.state == LoginState::Enabled);
+    if was_there && !seen.reset.open() {
+        return Err(Verdict::new(Reason::LoginTakenOutside).again_in(LATER));
+    }
+    allowed(seen)?;
+    ready(seen, login, was_there)?.map_or_else(
+        || {
+            let mfa = (login.mfa == MfaDemand::Required).then_some(true);
+            Ok(Step::CreateLogin(LoginChange { password: true, enabled: Some(true), mfa }))
+        },
+        Ok,
+    )
+}
+
+fn keep(seen: &Seen, login: &ConsoleLogin, profile: &LoginProfile, drift: &[String]) -> Result<Step, Verdict> {
+    let memory = seen.memory.login.as_ref();
+    if seen.reset.open() {
+        allowed(seen)?;
+        return ready(seen, login, true)?
+            .map_or_else(|| Ok(Step::ChangeLogin(LoginChange { password: true, enabled: Some(true), mfa: None })), Ok);
+    }
+    if !may_log_on(profile) {
+        if memory.is_some_and(|login| login.state == LoginState::Enabled) {
+            return Err(Verdict::new(Reason::LoginTakenOutside).again_in(LATER));
+        }
+        allowed(seen)?;
+        return Ok(Step::ChangeLogin(LoginChange { enabled: Some(true), ..LoginChange::default() }));
+    }
+    let known = memory.and_then(|login| login.password_seal.as_ref());
+    let from_secret = login.initial_password.as_ref().is_some_and(|p| p.source == PasswordSource::SecretRef);
+    if let (true, Some(known), PasswordSeen::There(seal)) = (from_secret, known, &seen.password)
+        && known != seal
+    {
+        allowed(seen)?;
+        return Ok(Step::ChangeLogin(LoginChange { password: true, ..LoginChange::default() }));
+    }
+    if login.mfa == MfaDemand::Required && !profile.mfa_bind_required {
+        unpaused(seen)?;
+        return Ok(Step::ChangeLogin(LoginChange { mfa: Some(true), ..LoginChange::default() }));
+    }
+    Err(rest(seen, drift))
+}
+
+/// To let somebody log on is a grant.
+fn allowed(seen: &Seen) -> Result<(), Verdict> {
+    unpaused(seen)?;
+    granted(seen)?.console_login()?;
+    match seen.account.as_ref().ok().and_then(|account| account.default_domain.as_ref()) {
+        Some(_) => Ok(()),
+        None => Err(Verdict::new(Reason::DomainUnknown).again_in(LATER)),
+    }
+}
+
+/// What has to be done before there is a password to give; one that RAM has already is `used`.
+fn ready(seen: &Seen, login: &ConsoleLogin, again: bool) -> Result<Option<Step>, Verdict> {
+    let Some(initial) = &login.initial_password else { return Err(Verdict::new(Reason::PasswordNotFound)) };
+    let known = seen.memory.login.as_ref().and_then(|login| login.password_seal.as_ref());
+    match (initial.source, &seen.password) {
+        (PasswordSource::Generate, PasswordSeen::Foreign) => {
+            let name = initial.secret.as_ref().map(|secret| secret.name.clone()).unwrap_or_default();
+            Err(Verdict::new(Reason::SecretConflict).about(name))
+        }
+        (PasswordSource::Generate, PasswordSeen::Absent) => Ok(Some(Step::WritePassword)),
+        // Asked for another one, the one that RAM has is none.
+        (PasswordSource::Generate, PasswordSeen::There(seal)) if again && known == Some(seal) => {
+            Ok(Some(Step::WritePassword))
+        }
+        (_, PasswordSeen::There(_)) => Ok(None),
+        (PasswordSource::SecretRef, _) => {
+            let named = initial.secret_ref.as_ref().map(|r| format!("{} in Secret {}", r.key, r.name));
+            Err(Verdict::new(Reason::PasswordNotFound).about(named.unwrap_or_default()).again_in(LATER))
+        }
+    }
+}
