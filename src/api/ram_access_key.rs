@@ -32,6 +32,11 @@ use super::common::{Requests, Span, pending, status};
     printcolumn(name = "Published", type_ = "date", json_path = ".status.publishedTime"),
     printcolumn(name = "Next rotation", type_ = "string", json_path = ".status.nextRotationTime"),
     printcolumn(name = "Retiring", type_ = "string", json_path = ".status.retiring[*].id"),
+    printcolumn(
+        name = "Blocked",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"RotationBlocked\")].reason"
+    ),
     printcolumn(name = "Retires", type_ = "string", json_path = ".status.retiring[*].nextTime", priority = 1),
     printcolumn(name = "Used by", type_ = "string", json_path = ".status.retiring[*].usedBy", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")

@@ -210,6 +210,9 @@ pub struct RamAccountStatus {
     /// The part after `@` in user principal names (IMS GetDefaultDomain).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_domain: Option<String>,
+    /// Where RAM users log on to the console.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login_url: Option<String>,
     /// How much of the account's quotas is used (IMS GetAccountSummary), read once a `lookInterval`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,

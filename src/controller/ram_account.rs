@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::accounts::Account;
+use super::console_login::login_url;
 use super::drive::{Ctx, Kind, ObjectKey, Passed, set_finalizer};
 use super::error::Error;
 use crate::api::{
@@ -131,7 +132,10 @@ async fn judge_account(
 async fn extras(client: &ram::Client, facts: &mut RamAccountStatus) -> Result<(), Error> {
     let optional = |error: &ram::Error| !matches!(error.class(), Class::WrongAccount | Class::Credentials);
     match client.default_domain().await {
-        Ok(domain) => facts.default_domain = Some(domain),
+        Ok(domain) => {
+            facts.login_url = Some(login_url(&domain));
+            facts.default_domain = Some(domain);
+        }
         Err(error) if optional(&error) => {}
         Err(error) => return Err(error.into()),
     }

@@ -108,6 +108,7 @@ async fn an_account_says_who_it_is() {
     assert_eq!(status["ownerId"], json!("test"));
     assert_eq!(status["callerArn"], json!(format!("acs:ram::{id}:user/ram-operator")));
     assert_eq!(status["defaultDomain"], json!(format!("{id}.onaliyun.com")));
+    assert_eq!(status["loginUrl"], json!(format!("https://signin.aliyun.com/{id}.onaliyun.com/login.htm")));
     assert_eq!(status["usage"], json!({"users": {"used": 1, "quota": 5000}}));
     assert!(!stalled(&account) && condition(&account, "QuotaLow").is_none());
     // Another look finds nothing new and says nothing.

@@ -192,6 +192,10 @@ fn rest(seen: &Seen, journal: &Journal, now: Timestamp) -> Verdict {
         Ok(()) => reason(Reason::Available),
         Err(refused) => refused.clone().again_in(LATER),
     };
+    // A workload that comes, or a right that is given, tells nobody.
+    if !restart::failures(seen, journal).is_empty() {
+        verdict = verdict.again_in(LATER);
+    }
     let times = [retire::recheck(journal, now), strays::due(seen, journal), rotate::recheck(journal, now)];
     for time in times.into_iter().flatten() {
         verdict = verdict.again_at(time, now);
