@@ -25,6 +25,7 @@ pub fn document(flags: &Policy) -> Value {
         all.extend(attached.iter().cloned());
         json!(all)
     };
+    let any_of = |holder: &str| json!([holder, format!("acs:ram:*:{account}:policy/*"), "acs:ram:*:system:policy/*"]);
     let mut statements = vec![
         allow(&["CreateUser", "ListUsers"], &json!(format!("acs:ram:*:{account}:user/*"))),
         allow(
@@ -44,7 +45,9 @@ pub fn document(flags: &Policy) -> Value {
             ],
             &json!(user),
         ),
-        allow(&["AttachPolicyToUser", "DetachPolicyFromUser"], &with(&user)),
+        allow(&["AttachPolicyToUser"], &with(&user)),
+        // What nobody may attach has to go all the same.
+        allow(&["DetachPolicyFromUser"], &any_of(&user)),
         allow(&["GetPolicy"], &json!([format!("acs:ram:*:{account}:policy/*"), "acs:ram:*:system:policy/*"])),
         allow(&["RemoveUserFromGroup"], &json!([user, any_group])),
         allow(&["GetDefaultDomain", "GetAccountSummary"], &json!(format!("acs:ram:*:{account}:*"))),
@@ -56,7 +59,7 @@ pub fn document(flags: &Policy) -> Value {
         let change = ["UpdatePolicyDescription", "CreatePolicyVersion", "DeletePolicy", "ListEntitiesForPolicy"];
         statements.push(allow(&change, &json!(policy)));
         // A policy that is deleted is taken from whoever of this installation has it.
-        statements.push(allow(&["DetachPolicyFromGroup"], &json!([group, policy])));
+        statements.push(allow(&["DetachPolicyFromGroup"], &any_of(&group)));
         statements.push(allow(&["GetGroup"], &json!(any_group)));
     }
     if *console_login {
@@ -69,7 +72,12 @@ pub fn document(flags: &Policy) -> Value {
         statements.push(allow(&["GetGroup", "ListPoliciesForGroup", "ListUsersForGroup"], &json!(any_group)));
         statements.push(allow(&["UpdateGroup", "DeleteGroup"], &json!(group)));
         statements.push(allow(&["AddUserToGroup"], &json!([user, any_group])));
-        statements.push(allow(&["AttachPolicyToGroup", "DetachPolicyFromGroup"], &with(&group)));
+        statements.push(allow(&["AttachPolicyToGroup"], &with(&group)));
+        statements.push(allow(&["DetachPolicyFromGroup"], &any_of(&group)));
+    }
+    if *policies || *groups {
+        // Whoever has a policy or is in a group: whether that one is of this installation decides.
+        statements.push(allow(&["GetUser"], &json!(format!("acs:ram:*:{account}:user/*"))));
     }
     json!({ "Version": "1", "Statement": statements })
 }

@@ -23,7 +23,7 @@ const LENGTH: usize = 20;
 const LONGEST: usize = 32;
 
 /// A password that was read, and what of it the plan may see.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Found {
     /// For the plan.
     pub seen: PasswordSeen,

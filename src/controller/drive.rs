@@ -37,6 +37,8 @@ use crate::ram::Class;
 
 /// Steps of one pass; after that the object waits its turn again.
 const MAX_STEPS: usize = 16;
+/// Looks of one pass that steps ask for: ten groups with thirty policies each, and their documents.
+const MAX_LOOKS: usize = 400;
 /// Failures in a row before a passing trouble is shown in a condition.
 const PATIENCE: u32 = 3;
 
@@ -161,6 +163,10 @@ pub trait Pass: Send {
     fn observe(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
     /// Asks the plan.
     fn next(&self) -> Next<Self::Step>;
+    /// Whether a step only reads, so that it does not count among the steps of a pass.
+    fn only_looks(_step: &Self::Step) -> bool {
+        false
+    }
     /// Carries out one step.
     fn act(&mut self, step: Self::Step) -> impl Future<Output = Result<(), Error>> + Send;
 }
@@ -168,7 +174,8 @@ pub trait Pass: Send {
 /// Looks and acts until the plan rests.
 pub async fn drive<P: Pass>(ctx: &Ctx, pass: &mut P) -> Result<Verdict, Error> {
     let mut last: Option<P::Step> = None;
-    for _ in 0..MAX_STEPS {
+    let (mut steps, mut looks) = (0, 0);
+    while steps < MAX_STEPS && looks < MAX_LOOKS {
         pass.observe().await?;
         let step = match pass.next() {
             Next::Rest(verdict) => return Ok(verdict),
@@ -179,6 +186,11 @@ pub async fn drive<P: Pass>(ctx: &Ctx, pass: &mut P) -> Result<Verdict, Error> {
             return Err(Error::Stopping);
         }
         tracing::debug!(?step, "act");
+        if P::only_looks(&step) {
+            looks += 1;
+        } else {
+            steps += 1;
+        }
         pass.act(step.clone()).await?;
         last = Some(step);
     }

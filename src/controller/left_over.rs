@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::api::{Api, DeleteParams};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject};
 use kube::runtime::events::EventType;
 use kube::{Resource, ResourceExt};
 use tokio::sync::OwnedMutexGuard;
@@ -15,7 +15,7 @@ use super::error::Error;
 use super::ram_group::mark_ours;
 use super::ram_policy::{as_policy, custom, detach, holders, still_in_use};
 use super::{ram_group, ram_policy};
-use crate::api::{FINALIZER, LeftKind, LeftOver, RamRevocation, annotation};
+use crate::api::{FINALIZER, LeftKind, LeftOver, RamGroup, RamPolicy, RamRevocation, annotation};
 use crate::plan::ram_revocation::{LeftInRam, LeftSeen, LeftStep, left};
 use crate::plan::{Next, Reason, Verdict, ram_group as group_plan, ram_policy as policy_plan};
 use crate::ram::{self, Lane, PolicyEntities};
@@ -24,7 +24,8 @@ use crate::ram::{self, Lane, PolicyEntities};
 pub async fn pass(ctx: &Ctx, key: &ObjectKey, object: RamRevocation, over: LeftOver) -> Passed<RamRevocation> {
     let created = object.meta().creation_timestamp.as_ref().map(|time| time.0);
     let account = Err(Verdict::new(Reason::AccountNotReady));
-    let mut pass = LeftPass { ctx, key, object, over, account, client: None, ram: None, changed: true };
+    let mut pass =
+        LeftPass { ctx, key, object, over, account, client: None, ram: None, taken_back: false, changed: true };
     let outcome = match pass.lock().await {
         Ok(_guard) => drive(ctx, &mut pass).await,
         Err(error) => Err(error),
@@ -42,6 +43,7 @@ struct LeftPass<'a> {
     account: Result<Arc<Account>, Verdict>,
     client: Option<ram::Client>,
     ram: Option<LeftInRam>,
+    taken_back: bool,
     changed: bool,
 }
 
@@ -70,6 +72,19 @@ impl LeftPass<'_> {
 
     fn owner(&self) -> &str {
         self.account.as_ref().map_or("", |account| account.view.owner_id.as_str())
+    }
+
+    /// Whether another object has its place.
+    async fn lives_again(&self) -> Result<bool, Error> {
+        let resource = match self.over.kind {
+            LeftKind::RamPolicy => ApiResource::erase::<RamPolicy>(&()),
+            LeftKind::RamGroup => ApiResource::erase::<RamGroup>(&()),
+        };
+        let api: Api<DynamicObject> = Api::namespaced_with(self.ctx.kube.clone(), &self.over.namespace, &resource);
+        let found = api.get_metadata_opt(&self.over.name).await?;
+        Ok(found.is_some_and(|object| {
+            object.meta().deletion_timestamp.is_none() && object.uid().as_deref() != Some(&self.over.uid)
+        }))
     }
 
     async fn look_at_policy(&self) -> Result<LeftInRam, Error> {
@@ -116,7 +131,11 @@ impl LeftPass<'_> {
     async fn finish(&mut self) -> Result<(), Error> {
         let (type_, reason, message) = match request(&self.object, annotation::ABANDON) {
             Some(_) => (EventType::Warning, "Abandoned", "The order was given up.".to_owned()),
-            None => (EventType::Normal, "Revoked", "Everything that was ordered is taken away.".to_owned()),
+            None => (
+                EventType::Normal,
+                "Revoked",
+                "What was ordered is taken away, or belongs to somebody again.".to_owned(),
+            ),
         };
         note(self.ctx, &self.object, type_, reason, message).await;
         if self.object.meta().deletion_timestamp.is_none() {
@@ -140,6 +159,7 @@ impl Pass for LeftPass<'_> {
         let ordered = self.over.account_id.as_ref();
         let same = self.account.as_ref().is_ok_and(|account| ordered.is_none_or(|id| *id == account.view.account_id));
         if same && self.changed {
+            self.taken_back = self.lives_again().await?;
             self.ram = Some(match self.over.kind {
                 LeftKind::RamPolicy => self.look_at_policy().await?,
                 LeftKind::RamGroup => self.look_at_group().await?,
@@ -160,6 +180,7 @@ impl Pass for LeftPass<'_> {
                 account: self.account.as_ref().map(|account| account.view.clone()).map_err(Clone::clone),
                 ram: self.ram.clone(),
                 created,
+                taken_back: self.taken_back,
             },
             self.now(),
         )

@@ -202,8 +202,10 @@ impl<'a> GroupPass<'a> {
         let name = self.group_name();
         let client = self.client()?.clone();
         let mut seen = InRam { group: client.group(&name).await?, ..InRam::default() };
-        let known = self.memory.group_id.as_deref();
-        if seen.group.as_ref().is_some_and(|group| known.is_none_or(|id| id == group.id)) {
+        let (known, marker) = (self.memory.group_id.as_deref(), self.marker());
+        let ours =
+            |group: &ram::Group| known.is_none_or(|id| id == group.id) || Marker::parse(&group.comments).1 == marker;
+        if seen.group.as_ref().is_some_and(ours) {
             let (policies, members) =
                 futures::join!(client.list_policies_for_group(&name), client.list_users_for_group(&name));
             seen.policies = policies?.into_iter().map(|attached| attached.policy).collect();
@@ -218,10 +220,10 @@ impl<'a> GroupPass<'a> {
         Ok(())
     }
 
-    /// Found again after its status was lost, or written before a crash.
+    /// Found again after its status was lost, written before a crash, or made again after somebody deleted it.
     fn recognise(&mut self) {
         let group = self.ram.as_ref().and_then(|ram| ram.group.as_ref());
-        if let (Some(group), Some(ours), None) = (group, self.marker(), &self.memory.group_id)
+        if let (Some(group), Some(ours)) = (group, self.marker())
             && Marker::parse(&group.comments).1.is_some_and(|marker| marker == ours)
         {
             self.memory.group_id = Some(group.id.clone());
@@ -358,6 +360,10 @@ impl Pass for GroupPass<'_> {
 
     fn next(&self) -> Next<Step> {
         next(&self.seen(), self.now())
+    }
+
+    fn only_looks(step: &Step) -> bool {
+        matches!(step, Step::LookAtPolicy(_))
     }
 
     async fn act(&mut self, step: Step) -> Result<(), Error> {

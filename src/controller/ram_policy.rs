@@ -207,9 +207,9 @@ impl<'a> PolicyPass<'a> {
         holders(client, owner, &self.entities).await
     }
 
-    /// Found again after its status was lost, or written before a crash.
+    /// Found again after its status was lost, written before a crash, or made again after somebody deleted it.
     fn recognise(&mut self) {
-        if let (Some(detail), Some(ours), None) = (&self.detail, self.marker(), &self.memory.create_time)
+        if let (Some(detail), Some(ours)) = (&self.detail, self.marker())
             && Marker::parse(&detail.description).1.is_some_and(|marker| marker == ours)
         {
             self.memory.create_time = Some(as_policy(detail).create_time);

@@ -22,8 +22,8 @@ use super::status;
 use super::tenancy::{self, NamespaceView};
 use crate::api::{
     ChangeAtLogon, FINALIZER, GroupKind, InventoryKey, KeyOwner, KeyState, LoginState, LoginStatus, Order, OrderedUser,
-    PolicyKind, RamAccessKey, RamAccessKeyStatus, RamGroup, RamPolicy, RamRevocation, RamUser, RamUserStatus, Request,
-    annotation,
+    PasswordSource, PolicyKind, RamAccessKey, RamAccessKeyStatus, RamGroup, RamPolicy, RamRevocation, RamUser,
+    RamUserStatus, Request, UserState, annotation,
 };
 use crate::plan::attachments::{Documents, References, shown};
 use crate::plan::marker::Marker;
@@ -31,9 +31,10 @@ use crate::plan::names::generated;
 use crate::plan::ram_access_key::{Intent, Journal, Retiring};
 use crate::plan::ram_user::{
     InRam, KeyObject, LoginChange, LoginMemory, Memory, PasswordSeen, Reset, Seen, Step, grace_ends, managed, next,
-    retains,
+    retains, same_key,
 };
 use crate::plan::tenant::Grants;
+use crate::plan::timing::READ_LAG;
 use crate::plan::{Next, Reason, Verdict};
 use crate::ram::{self, Class, KeyStatus, Lane, LoginChanges, LoginProfile, PolicyRef};
 
@@ -230,6 +231,7 @@ impl<'a> UserPass<'a> {
             groups_full: self.groups_full,
             password: self.found.seen.clone(),
             reset: self.reset.clone(),
+            login_fresh: self.login_fresh(),
         }
     }
 
@@ -290,6 +292,11 @@ impl<'a> UserPass<'a> {
             Some(principal) => Ok(client.login_profile(&principal).await?),
             None => Ok(client.login_profile_without_status(name).await?),
         }
+    }
+
+    fn login_fresh(&self) -> bool {
+        let given = self.memory.login.as_ref().and_then(|login| login.password_time);
+        given.is_some_and(|time| self.now() <= time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX))
     }
 
     fn domain(&self) -> Option<&str> {
@@ -397,14 +404,18 @@ impl<'a> UserPass<'a> {
 
     fn login_facts(&self, status: &mut RamUserStatus, ram: &InRam) {
         let wanted = self.object.spec.console_login.as_ref();
+        // What a suspension is turning off may still show as it was.
+        let suspended = self.object.spec.state == UserState::Suspended;
         status.login_url = wanted.and_then(|_| self.domain()).map(login_url);
         let mut login = self.memory.login.clone();
         match (wanted.map(|login| login.state), &ram.login) {
-            (Some(LoginState::Enabled), Some(profile)) if profile.enabled != Some(false) => {
+            (Some(LoginState::Enabled), Some(profile)) if profile.enabled == Some(true) && !suspended => {
                 let memory = login.get_or_insert_default();
                 memory.state = LoginState::Enabled;
                 // What was there at the first sight counts as given: a password is pushed only when it changes.
-                if let (None, PasswordSeen::There(seal)) = (&memory.password_seal, &self.found.seen) {
+                if let PasswordSeen::There(seal) = &self.found.seen
+                    && memory.password_seal.as_ref().is_none_or(|known| !same_key(known, seal))
+                {
                     memory.password_seal = Some(seal.clone());
                 }
             }
@@ -477,6 +488,7 @@ impl<'a> UserPass<'a> {
         let name = self.user_name();
         let principal = self.principal(&name).ok_or_else(|| Verdict::new(Reason::DomainUnknown))?;
         let initial = self.object.spec.console_login.as_ref().and_then(|login| login.initial_password.as_ref());
+        let generated = initial.is_some_and(|initial| initial.source == PasswordSource::Generate);
         let must_change = initial.is_none_or(|initial| initial.change_at_logon == ChangeAtLogon::Required);
         let changes = LoginChanges {
             password: self.found.password.clone().filter(|_| change.password),
@@ -492,8 +504,9 @@ impl<'a> UserPass<'a> {
         };
         match answer {
             Err(error) if error.class() == Class::Exists => return Err(Error::Unsettled),
-            // The same one again: it was given before, and the answer was lost.
-            Err(error) if !create && error.code().is_some_and(|code| code.contains("ReusePrevention")) => {}
+            // A generated one is never an old one of somebody's: it was given before, and the answer was lost.
+            Err(error) if generated && !create && error.code().is_some_and(|code| code.contains("ReusePrevention")) => {
+            }
             Err(error) if change.password && error.code().is_some_and(|code| code.contains("Password")) => {
                 return Err(Verdict::new(Reason::PasswordRefused)
                     .about(error.code().unwrap_or_default().to_owned())
@@ -793,9 +806,13 @@ impl Pass for UserPass<'_> {
         next(&self.seen(), self.now())
     }
 
+    fn only_looks(step: &Step) -> bool {
+        matches!(step, Step::LookAtPolicy(_) | Step::LookAtGroup(_))
+    }
+
     async fn act(&mut self, step: Step) -> Result<(), Error> {
         let name = self.user_name();
-        let looks = matches!(step, Step::LookAtPolicy(_) | Step::LookAtGroup(_));
+        let looks = Self::only_looks(&step);
         if !looks
             && !matches!(
                 step,

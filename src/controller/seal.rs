@@ -57,8 +57,15 @@ impl Seal {
 
 impl Sealer {
     /// A seal over all parts, in Base64 for URLs.
+    ///
+    /// It begins with a name of the key and a `.`, so that a seal under another key is not taken for one over other words.
     #[must_use]
     pub fn over(&self, parts: &[&str]) -> String {
+        let name: String = self.mac(&["name of the key"]).chars().take(6).collect();
+        format!("{name}.{}", self.mac(parts))
+    }
+
+    fn mac(&self, parts: &[&str]) -> String {
         use base64::Engine as _;
         use base64::prelude::BASE64_URL_SAFE_NO_PAD;
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.expose_secret()) else { return String::new() };
@@ -100,7 +107,7 @@ pub(super) mod tests {
         for other in [sealer(2).over(&["a", "bc"]), sealer(1).over(&["ab", "c"]), sealer(1).over(&["abc"])] {
             assert_ne!(seal, other);
         }
-        assert_eq!(key_in(&fresh()).map(|sealer| sealer.over(&[]).len()), Some(43));
+        assert_eq!(key_in(&fresh()).map(|sealer| sealer.over(&[]).len()), Some(50));
         assert!(!format!("{:?}", sealer(7)).contains('7'));
     }
 }

@@ -12,6 +12,8 @@ use crate::api::{DocumentBounds, Effect, PolicyStatement};
 
 /// RAM's limit of a custom policy, without white space.
 pub const DOCUMENT_LIMIT: usize = 6144;
+/// `acs:<service>:<region>:<account>:<relative id>`.
+const ARN_PARTS: usize = 5;
 /// Operators of `Condition` that RAM knows.
 const OPERATORS: [&str; 21] = [
     "StringEquals",
@@ -236,11 +238,24 @@ impl Statement {
         }
         // A variable stands for what only RAM knows.
         let outside = |resource: &&String| {
-            resource.contains("${") || !bounds.resources.iter().any(|outer| covers(outer, resource))
+            resource.contains("${") || !bounds.resources.iter().any(|outer| covers_arn(outer, resource))
         };
         match resources.0.iter().find(outside) {
             Some(resource) => Err(format!("the resource {resource}")),
             None => Ok(()),
+        }
+    }
+}
+
+/// Whether a resource lies inside another one, part by part: a wildcard does not reach over a `:` into the next part.
+fn covers_arn(outer: &str, inner: &str) -> bool {
+    let parts = outer.split(':').count().min(ARN_PARTS);
+    let (mut all, mut theirs) = (outer.splitn(parts, ':'), inner.splitn(parts, ':'));
+    loop {
+        match (all.next(), theirs.next()) {
+            (None, None) => return true,
+            (Some(one), Some(other)) if covers(one, other) => {}
+            _ => return false,
         }
     }
 }
@@ -383,6 +398,7 @@ mod tests {
             (r#""ots:*""#, r#""acs:ots:*:*:instance/TEAM-A-x""#, false),
             (r#""ots:*""#, r#""acs:ots:*:*:instance/team-a-${acs:x}""#, false),
             (r#""ots:*""#, r#""acs:ots:*instance/team-a-x""#, false),
+            (r#""ots:*""#, r#""acs:ots:*:*:other/*:instance/team-a-x""#, false),
         ] {
             let read = Document::parse(&document(action, resource)).expect("a document");
             assert_eq!(read.within(&bounds()).is_ok(), inside, "{action} {resource}");

@@ -253,6 +253,9 @@ async fn policy_prints_a_ram_policy() {
     assert_eq!(resources("CreatePolicyVersion"), [json!(policy)]);
     assert_eq!(resources("AttachPolicyToUser"), [json!([user, policy])]);
     assert_eq!(resources("AttachPolicyToGroup"), [json!([group, policy])]);
+    // What nobody may attach has to go all the same.
+    let any = [format!("acs:ram:*:{account}:policy/*"), "acs:ram:*:system:policy/*".to_owned()];
+    assert_eq!(resources("DetachPolicyFromUser"), [json!([user, any[0], any[1]])]);
     assert_eq!(resources("UpdateLoginProfile"), [json!(user)]);
     assert_eq!(resources("AddUserToGroup"), [json!([user, format!("acs:ram:*:{account}:group/*")])]);
 }

@@ -134,6 +134,7 @@ async fn log_on_is_turned_off_and_on_and_away() {
     assert!(logs_on(&world, &first).accepts(), "with the password that it had");
 
     // What somebody else takes away stays so until it is asked for.
+    world.clock.advance(Duration::from_mins(2));
     world.ram.person().set_login_profile_status(&world.ram_name("alice"), false);
     looked(&world).await;
     world.ready("RamUser", "alice", "False", "LoginTakenOutside").await;

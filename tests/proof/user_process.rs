@@ -177,6 +177,7 @@ impl UserProcess {
             groups_full: false,
             password: plan::PasswordSeen::Absent,
             reset: plan::Reset::default(),
+            login_fresh: false,
         }
     }
 

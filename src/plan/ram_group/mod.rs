@@ -9,7 +9,7 @@ use super::attachments::{self, Attachment, Documents, References, Wish};
 use super::marker::Marker;
 use super::ownership::{Known, Ownership, ownership};
 use super::tenant::Grants;
-use super::timing::{LATER, READ_LAG, SOON};
+use super::timing::{LATER, READ_LAG};
 use super::{AccountView, Next, Reason, Verdict};
 use crate::api::{RamGroupSpec, UserDeletionPolicy};
 use crate::ram::{Group, PolicyRef};
@@ -188,6 +188,10 @@ fn granted(seen: &Seen) -> Result<&Grants, Verdict> {
 
 fn whose(seen: &Seen, marker: &Marker, group: &Group) -> Ownership {
     let known = Known { identity: seen.memory.group_id.as_deref(), marker_uid: seen.memory.marker_uid.as_deref() };
+    // One that carries our whole marker was made by us in the place of one that somebody deleted.
+    if Marker::parse(&group.comments).1.as_ref() == Some(marker) {
+        return Ownership::Ours;
+    }
     ownership(known, marker, &group.id, &group.comments)
 }
 
@@ -242,5 +246,5 @@ pub fn take_away(ram: &InRam) -> Result<Step, Verdict> {
         return Ok(Step::Delete);
     }
     let names: Vec<&str> = ram.members.iter().map(|(name, _)| name.as_str()).collect();
-    Err(Verdict::new(Reason::Blocked).about(format!("users {} are in it", names.join(", "))).again_in(6 * SOON))
+    Err(Verdict::new(Reason::Blocked).about(format!("users {} are in it", names.join(", "))).again_in(LATER))
 }

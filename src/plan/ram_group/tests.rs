@@ -90,6 +90,8 @@ fn it_is_made_and_filled_within_the_tenants_grant() {
 fn a_group_of_another_id_is_not_touched() {
     let mut seen = seen();
     seen.memory.group_id = Some("g-2".to_owned());
+    assert_eq!(why(&seen), Reason::Available, "made again by us after somebody deleted it");
+    ram(&mut seen).group.as_mut().expect("a group").comments = "a person's".to_owned();
     assert_eq!(why(&seen), Reason::Replaced);
     seen.deleting = true;
     assert_eq!(step(&seen), Step::RemoveFinalizer);

@@ -196,6 +196,10 @@ fn granted(seen: &Seen, document: &Document) -> Result<(), Verdict> {
 
 fn whose(seen: &Seen, marker: &Marker, policy: &Policy) -> Ownership {
     let known = Known { identity: seen.memory.create_time.as_deref(), marker_uid: seen.memory.marker_uid.as_deref() };
+    // One that carries our whole marker was made by us in the place of one that somebody deleted.
+    if Marker::parse(&policy.description).1.as_ref() == Some(marker) {
+        return Ownership::Ours;
+    }
     ownership(known, marker, &policy.create_time, &policy.description)
 }
 
@@ -254,5 +258,5 @@ pub fn take_away(ram: &InRam) -> Result<Step, Verdict> {
         Holder::Role(name) => format!("role {name}"),
     };
     let names: Vec<String> = ram.holders.iter().map(name).collect();
-    Err(Verdict::new(Reason::Blocked).about(format!("attached to {}", names.join(", "))).again_in(6 * SOON))
+    Err(Verdict::new(Reason::Blocked).about(format!("attached to {}", names.join(", "))).again_in(LATER))
 }

@@ -119,6 +119,8 @@ fn another_meaning_is_another_version_and_another_spelling_is_not() {
 fn whose_policy_it_is() {
     let mut other = seen();
     policy(&mut other).create_time = "2027-01-01T00:00:00Z".to_owned();
+    assert_eq!(why(&other), Reason::Available, "made again by us after somebody deleted it");
+    policy(&mut other).description = "a person's".to_owned();
     assert_eq!(why(&other), Reason::Replaced);
     let mut bare = seen();
     policy(&mut bare).description = "a person's".to_owned();

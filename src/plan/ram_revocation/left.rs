@@ -21,6 +21,7 @@ pub enum LeftStep {
 }
 
 /// Everything one pass knows.
+#[allow(clippy::struct_excessive_bools, reason = "facts of one pass, each read by name")]
 #[derive(Clone, Debug)]
 pub struct LeftSeen {
     /// Our finalizer is on the object.
@@ -37,6 +38,8 @@ pub struct LeftSeen {
     pub ram: Option<LeftInRam>,
     /// When the order was given.
     pub created: Option<Timestamp>,
+    /// An object of that kind, namespace and name lives that did not give the order: it keeps what it finds.
+    pub taken_back: bool,
 }
 
 /// What RAM shows of it.
@@ -60,7 +63,7 @@ pub fn left(seen: &LeftSeen, now: Timestamp) -> Next<LeftStep> {
 }
 
 fn decide(seen: &LeftSeen, now: Timestamp) -> Result<LeftStep, Verdict> {
-    if seen.abandoned {
+    if seen.abandoned || seen.taken_back {
         return Ok(LeftStep::Finish);
     }
     if !seen.finalizer && !seen.deleting {
@@ -145,6 +148,7 @@ mod tests {
             }),
             ram: Some(ram),
             created: Some(now()),
+            taken_back: false,
         }
     }
 
@@ -163,6 +167,9 @@ mod tests {
         assert!(matches!(left(&unknown, now()), Next::Rest(_)), "it may have been made this moment");
         unknown.abandoned = true;
         assert_eq!(left(&unknown, now()), finish);
+        let mut back = seen(group("g-1", uid, &[]));
+        back.taken_back = true;
+        assert_eq!(left(&back, now()), finish, "whatever a read that lags behind shows");
         let mut elsewhere = seen(group("g-1", uid, &[]));
         elsewhere.left.account_id = Some("2".to_owned());
         assert!(matches!(left(&elsewhere, now()), Next::Rest(verdict) if verdict.reason == Reason::WrongAccount));

@@ -32,6 +32,11 @@ pub(super) fn next(seen: &Seen, order: &Order, now: Timestamp) -> Result<Step, V
     if let Some(step) = keys(seen, order, &intents, user_goes, now) {
         return Ok(step);
     }
+    // Disarmed before anything is waited for.
+    let login = ram.login.as_ref().filter(|login| login.enabled != Some(false));
+    if user_goes && login.is_some() && account.default_domain.is_some() {
+        return Ok(Step::DisableLogin);
+    }
     windows(seen, &intents, now)?;
     if user_goes {
         return user(seen, order, now);
@@ -180,11 +185,6 @@ fn waits(order: &Order) -> Option<Timestamp> {
 }
 
 fn user(seen: &Seen, order: &Order, now: Timestamp) -> Result<Step, Verdict> {
-    let login = seen.ram.as_ref().and_then(|ram| ram.login.as_ref());
-    let named = seen.account.as_ref().is_ok_and(|account| account.default_domain.is_some());
-    if login.is_some_and(|login| login.enabled != Some(false)) && named {
-        return Ok(Step::DisableLogin);
-    }
     if let Some(end) = waits(order).filter(|end| now < *end) {
         return Err(reason(Reason::GracePeriod).about(format!("on {end}")).again_at(end, now));
     }

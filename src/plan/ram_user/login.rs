@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::super::timing::LATER;
+use super::super::timing::{LATER, SOON};
 use super::super::{Reason, Verdict};
 use super::live::{granted, rest, unpaused};
 use super::{InRam, Seen, Step};
@@ -122,7 +122,7 @@ pub(super) fn next(seen: &Seen, ram: &InRam, drift: &[String]) -> Result<Step, V
 fn create(seen: &Seen, login: &ConsoleLogin) -> Result<Step, Verdict> {
     let was_there = seen.memory.login.as_ref().is_some_and(|login| login.state == LoginState::Enabled);
     if was_there && !seen.reset.open() {
-        return Err(Verdict::new(Reason::LoginTakenOutside).again_in(LATER));
+        return Err(taken(seen));
     }
     allowed(seen)?;
     ready(seen, login, was_there)?.map_or_else(
@@ -143,7 +143,7 @@ fn keep(seen: &Seen, login: &ConsoleLogin, profile: &LoginProfile, drift: &[Stri
     }
     if !may_log_on(profile) {
         if memory.is_some_and(|login| login.state == LoginState::Enabled) {
-            return Err(Verdict::new(Reason::LoginTakenOutside).again_in(LATER));
+            return Err(taken(seen));
         }
         allowed(seen)?;
         return Ok(Step::ChangeLogin(LoginChange { enabled: Some(true), ..LoginChange::default() }));
@@ -151,6 +151,7 @@ fn keep(seen: &Seen, login: &ConsoleLogin, profile: &LoginProfile, drift: &[Stri
     let known = memory.and_then(|login| login.password_seal.as_ref());
     let from_secret = login.initial_password.as_ref().is_some_and(|p| p.source == PasswordSource::SecretRef);
     if let (true, Some(known), PasswordSeen::There(seal)) = (from_secret, known, &seen.password)
+        && same_key(known, seal)
         && known != seal
     {
         allowed(seen)?;
@@ -161,6 +162,14 @@ fn keep(seen: &Seen, login: &ConsoleLogin, profile: &LoginProfile, drift: &[Stri
         return Ok(Step::ChangeLogin(LoginChange { mfa: Some(true), ..LoginChange::default() }));
     }
     Err(rest(seen, drift))
+}
+
+/// What was given this moment may not show yet.
+fn taken(seen: &Seen) -> Verdict {
+    if seen.login_fresh {
+        return Verdict::new(Reason::Unsettled).again_in(SOON);
+    }
+    Verdict::new(Reason::LoginTakenOutside).again_in(LATER)
 }
 
 /// To let somebody log on is a grant.
@@ -184,7 +193,9 @@ fn ready(seen: &Seen, login: &ConsoleLogin, again: bool) -> Result<Option<Step>,
         }
         (PasswordSource::Generate, PasswordSeen::Absent) => Ok(Some(Step::WritePassword)),
         // Asked for another one, the one that RAM has is none.
-        (PasswordSource::Generate, PasswordSeen::There(seal)) if again && known == Some(seal) => {
+        (PasswordSource::Generate, PasswordSeen::There(seal))
+            if again && known.is_some_and(|known| known == seal || !same_key(known, seal)) =>
+        {
             Ok(Some(Step::WritePassword))
         }
         (_, PasswordSeen::There(_)) => Ok(None),
@@ -193,4 +204,10 @@ fn ready(seen: &Seen, login: &ConsoleLogin, again: bool) -> Result<Option<Step>,
             Err(Verdict::new(Reason::PasswordNotFound).about(named.unwrap_or_default()).again_in(LATER))
         }
     }
+}
+
+/// Whether both seals are under one key: if it was lost, another seal says nothing of the text.
+#[must_use]
+pub fn same_key(one: &str, other: &str) -> bool {
+    one.split('.').next() == other.split('.').next()
 }

@@ -21,7 +21,7 @@ use crate::api::{LoginState, RamUserSpec};
 use crate::ram::{AccessKey, KeyStatus, LoginProfile, NewUser, PolicyRef, User, UserChanges};
 
 pub use delete::{grace_ends, retains};
-pub use login::{LoginChange, LoginMemory, PasswordSeen, Reset, managed};
+pub use login::{LoginChange, LoginMemory, PasswordSeen, Reset, managed, same_key};
 
 /// One effect on a RAM user or on its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +116,8 @@ pub struct Seen {
     pub password: PasswordSeen,
     /// The annotation `reset-password`.
     pub reset: Reset,
+    /// A log-on was given so recently that RAM may not show it yet.
+    pub login_fresh: bool,
 }
 
 /// The lasting part of the status.

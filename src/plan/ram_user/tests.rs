@@ -84,6 +84,7 @@ fn seen() -> Seen {
         groups_full: false,
         password: PasswordSeen::Absent,
         reset: Reset::default(),
+        login_fresh: false,
     }
 }
 
@@ -385,7 +386,7 @@ fn profile(enabled: bool) -> crate::ram::LoginProfile {
 }
 
 fn carried_out(state: LoginState) -> LoginMemory {
-    LoginMemory { state, password_time: None, password_seal: Some("old".to_owned()) }
+    LoginMemory { state, password_time: None, password_seal: Some("k.old".to_owned()) }
 }
 
 const GENERATE: &str = r#"{"initialPassword":{"source":"Generate","secret":{"name":"first"}}}"#;
@@ -406,7 +407,7 @@ fn a_password_is_written_to_its_secret_before_ram_gets_it_and_only_within_the_gr
     assert_eq!(step(&seen), Step::WritePassword);
     seen.password = PasswordSeen::Foreign;
     assert_eq!(reason(&seen), Reason::SecretConflict);
-    seen.password = PasswordSeen::There("new".to_owned());
+    seen.password = PasswordSeen::There("k.new".to_owned());
     let create = LoginChange { password: true, enabled: Some(true), mfa: None };
     assert_eq!(step(&seen), Step::CreateLogin(create));
     seen.paused = true;
@@ -425,13 +426,15 @@ fn a_password_is_written_to_its_secret_before_ram_gets_it_and_only_within_the_gr
 fn a_password_is_pushed_when_it_changes_or_is_asked_for_and_never_else() {
     let mut seen = with_login(FROM_SECRET);
     ram(&mut seen).login = Some(profile(true));
-    seen.password = PasswordSeen::There("new".to_owned());
+    seen.password = PasswordSeen::There("k.new".to_owned());
     assert_eq!(reason(&seen), Reason::Available, "nobody knows what RAM has");
     seen.memory.login = Some(carried_out(LoginState::Enabled));
     let push = LoginChange { password: true, ..LoginChange::default() };
     assert_eq!(step(&seen), Step::ChangeLogin(push));
-    seen.password = PasswordSeen::There("old".to_owned());
+    seen.password = PasswordSeen::There("k.old".to_owned());
     assert_eq!(reason(&seen), Reason::Available);
+    seen.password = PasswordSeen::There("other.old".to_owned());
+    assert_eq!(reason(&seen), Reason::Available, "the key of the seals was lost: nothing is pushed for that");
     let mut seen = with_login(GENERATE);
     ram(&mut seen).login = Some(profile(true));
     seen.memory.login = Some(carried_out(LoginState::Enabled));
@@ -440,9 +443,9 @@ fn a_password_is_pushed_when_it_changes_or_is_asked_for_and_never_else() {
     assert_eq!(step(&seen), Step::RecordReset);
     seen.reset.accepted = Some("1".to_owned());
     assert_eq!(step(&seen), Step::WritePassword);
-    seen.password = PasswordSeen::There("old".to_owned());
+    seen.password = PasswordSeen::There("k.old".to_owned());
     assert_eq!(step(&seen), Step::WritePassword, "the one that RAM has is none");
-    seen.password = PasswordSeen::There("new".to_owned());
+    seen.password = PasswordSeen::There("k.new".to_owned());
     assert_eq!(step(&seen), Step::ChangeLogin(LoginChange { password: true, enabled: Some(true), mfa: None }));
     seen.reset.done = Some("1".to_owned());
     assert_eq!(reason(&seen), Reason::Available);
