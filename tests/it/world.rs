@@ -308,12 +308,17 @@ impl World {
     pub async fn poke(&self, kind: &str, name: &str) {
         let value = uuid::Uuid::new_v4().to_string();
         let patch = json!({"metadata": {"annotations": {annotation::RECONCILE: value}}});
-        let _ = self.dynamic(kind, Some(&self.ns)).patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
+        let _ = self.of_kind(kind).patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
+    }
+
+    /// The API of a kind, in this corner's namespace if it has one.
+    fn of_kind(&self, kind: &str) -> Api<DynamicObject> {
+        let namespaced = !matches!(kind, "RamAccount" | "RamTenant" | "RamRevocation");
+        self.dynamic(kind, namespaced.then_some(self.ns.as_str()))
     }
 
     pub async fn annotate(&self, kind: &str, name: &str, key: &str, value: &str) {
-        let namespaced = !matches!(kind, "RamAccount" | "RamTenant" | "RamRevocation");
-        let api = self.dynamic(kind, namespaced.then_some(self.ns.as_str()));
+        let api = self.of_kind(kind);
         let patch = json!({"metadata": {"annotations": {key: value}}});
         api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.expect("annotated");
     }
