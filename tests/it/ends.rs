@@ -600,6 +600,32 @@ async fn a_key_made_in_a_window_that_was_handed_over_is_found_disabled_and_later
     operator.stop().await;
 }
 
+/// Key and user go while a stray of theirs waits for its quiet time: both objects end, and the orders carry it on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stray_in_its_quiet_time_holds_neither_key_nor_user() {
+    for patience in [Duration::from_secs(2), Duration::from_secs(12)] {
+        let world = World::new("stray_ends").await;
+        let clients = |config: kube::Config| Clients::new(&config).expect("clients");
+        let flags = Run { hand_over_after: patience, ..world.flags() };
+        let operator = world.operator_with(flags, Environment::default(), clients).await;
+        let (stray, _) = with_stray(&world).await;
+        let name = world.ram_name("reader");
+        world.clock.advance(Duration::from_mins(25));
+        let object = looked(&world, "ingest").await;
+        assert_eq!(object["status"]["retiring"][0]["why"], json!("Stray"), "{}", object["status"]);
+        world.delete("RamAccessKey", "ingest").await;
+        world.delete("RamUser", "reader").await;
+        world.gone("RamAccessKey", "ingest").await;
+        world.gone("RamUser", "reader").await;
+        assert_eq!(world.keys_in_ram(&name), [(stray, false)].into(), "it is watched for use before it goes");
+        world.clock.advance(Duration::from_hours(4));
+        all_done(&world).await;
+        assert!(!in_ram(&world));
+        world.examine(Some(&operator)).await;
+        operator.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_made_in_a_window_that_somebody_uses_is_left_alone() {
     let world = World::new("window_used").await;

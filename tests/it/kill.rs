@@ -141,7 +141,20 @@ async fn rest(world: &World, wanted: usize, wait: Duration) -> Result<(), String
         return if open.is_empty() { Ok(()) } else { Err(format!("not ready: {}", open.join(", "))) };
     }
     if keys.items.len() != wanted || users.items.len() != wanted {
-        return Err(format!("{} keys and {} users, not {wanted}", keys.items.len(), users.items.len()));
+        let going = keys.iter().filter(|key| key.meta().deletion_timestamp.is_some()).map(|key| {
+            let why = key.status.iter().flat_map(|status| &status.conditions).find(|c| c.type_ == "Ready");
+            format!("{}: {}", key.name_any(), why.map(|c| c.message.clone()).unwrap_or_default())
+        });
+        let users_going = users.iter().filter(|user| user.meta().deletion_timestamp.is_some()).map(|user| {
+            let why = user.status.iter().flat_map(|status| &status.conditions).find(|c| c.type_ == "Ready");
+            format!("{}: {}", user.name_any(), why.map(|c| c.message.clone()).unwrap_or_default())
+        });
+        let going: Vec<String> = going.chain(users_going).collect();
+        return Err(format!(
+            "{} keys and {} users, not {wanted}; still there: {going:?}",
+            keys.items.len(),
+            users.items.len()
+        ));
     }
     for key in &keys {
         let asked = key.annotations().get(annotation::RECONCILE);
