@@ -10,6 +10,9 @@ use futures::StreamExt as _;
 use kube::api::{DeleteParams, ListParams};
 use kube::{Resource as _, ResourceExt as _};
 use ram_operator::api::{RamAccessKey, annotation};
+use ram_operator::config::Run;
+use ram_operator::controller::Environment;
+use ram_operator::run::Clients;
 use serde_json::json;
 
 use crate::binary::{Operator, kubeconfig};
@@ -105,7 +108,10 @@ async fn killed_at_random_moments_it_loses_nothing() {
     }
 
     // One that lives gets everything in order, at once and once the windows and waits are over.
-    let operator = world.operator().await;
+    // It hands over as it does by default: a deletion that finds a stray would wait for its quiet time else.
+    let flags = Run { hand_over_after: Run::default().hand_over_after, ..world.flags() };
+    let operator =
+        world.operator_with(flags, Environment::default(), |config| Clients::new(&config).expect("clients")).await;
     let hours = Duration::from_hours;
     // Windows; then overlap, quarantine and a stray's quiet time, twice, since one key may have to wait for another.
     for wait in [hours(0), Duration::from_mins(25), hours(30), hours(80), hours(5), hours(30), hours(80), hours(5)] {
@@ -113,9 +119,17 @@ async fn killed_at_random_moments_it_loses_nothing() {
         for name in &names {
             world.poke("RamAccessKey", name).await;
         }
+        for order in orders(&world).await {
+            world.poke("RamRevocation", &order).await;
+        }
         eventually_within(patience, "everything to rest", || async { rest(&world, users - gone.len(), wait).await })
             .await;
     }
+    eventually_within(patience, "every order to be carried out", || async {
+        let left = orders(&world).await;
+        if left.is_empty() { Ok(()) } else { Err(left.join(", ")) }
+    })
+    .await;
     verify(&world, users - gone.len(), &foreign).await;
     println!(
         "{users} users with a key each, {kills} kills: strays left 0, foreign things touched 0, objects that need a human 0; \
@@ -123,6 +137,13 @@ async fn killed_at_random_moments_it_loses_nothing() {
     );
     world.examine(Some(&operator)).await;
     operator.stop().await;
+}
+
+/// What deletions have left to be taken away.
+async fn orders(world: &World) -> Vec<String> {
+    let params = ListParams::default().labels(&world.label());
+    let found = world.dynamic("RamRevocation", None).list(&params).await.expect("a list");
+    found.iter().map(kube::ResourceExt::name_any).collect()
 }
 
 /// All that should be there is ready, and after the first wait nothing is on its way any more that should have arrived.
