@@ -313,10 +313,10 @@ async fn a_revocation_has_one_form_and_does_not_change() {
     });
     let mut both = leak(&world, &name, "LTAI5tNobodyHasIt00000001");
     both["spec"]["order"] = order;
-    assert!(said(world.try_apply(both).await).contains("exactly one of `accessKeyId` (yours) and `order`"));
+    assert!(said(world.try_apply(both).await).contains("exactly one of `accessKeyId` (yours), `order` and `leftOver`"));
     let mut none = leak(&world, &name, "");
     none["spec"] = json!({"accountRef": {"name": world.name}});
-    assert!(said(world.try_apply(none).await).contains("exactly one of `accessKeyId` (yours) and `order`"));
+    assert!(said(world.try_apply(none).await).contains("exactly one of `accessKeyId` (yours), `order` and `leftOver`"));
     let short = leak(&world, &name, "LTAI");
     assert!(said(world.try_apply(short).await).contains("spec.accessKeyId"));
     world.apply(leak(&world, &name, "LTAI5tNobodyHasIt00000001")).await;
