@@ -156,9 +156,8 @@ impl Pass for LeftPass<'_> {
     type Step = LeftStep;
 
     async fn observe(&mut self) -> Result<(), Error> {
-        let ordered = self.over.account_id.as_ref();
-        let same = self.account.as_ref().is_ok_and(|account| ordered.is_none_or(|id| *id == account.view.account_id));
-        if same && self.changed {
+        let here = self.account.as_ref().is_ok_and(|account| account.view.has(self.over.account_id.as_ref()));
+        if here && self.changed {
             self.taken_back = self.lives_again().await?;
             self.ram = Some(match self.over.kind {
                 LeftKind::RamPolicy => self.look_at_policy().await?,

@@ -21,8 +21,8 @@ use crate::plan::attachments::{Documents, References, shown};
 use crate::plan::document::Document;
 use crate::plan::marker::Marker;
 use crate::plan::names::generated;
-use crate::plan::ram_group::{InRam, Memory, Seen, Step, next, retains};
-use crate::plan::tenant::Grants;
+use crate::plan::ram_group::{InRam, Memory, Seen, Step, next};
+use crate::plan::tenant::{Grants, retains};
 use crate::plan::{Next, Reason, Verdict};
 use crate::ram::{self, Class, Lane, PolicyRef};
 
@@ -231,6 +231,11 @@ impl<'a> GroupPass<'a> {
         }
     }
 
+    /// Whether what is in RAM stays there.
+    fn retains(&self) -> bool {
+        retains(self.object.spec.deletion_policy, self.tenant.as_ref().and_then(|tenant| tenant.as_ref().ok()))
+    }
+
     /// A deletion that does not succeed soon is handed over.
     async fn end(&mut self, outcome: Result<Verdict, Error>) -> (Result<Verdict, Error>, Option<Duration>) {
         match patience(self.ctx, self.key, &self.object, &outcome) {
@@ -240,7 +245,7 @@ impl<'a> GroupPass<'a> {
     }
 
     async fn hand_over(&mut self) -> Result<(), Error> {
-        if !retains(&self.seen()) {
+        if !self.retains() {
             let left = LeftOver {
                 kind: LeftKind::RamGroup,
                 namespace: self.key.namespace.clone(),
@@ -315,7 +320,7 @@ impl<'a> GroupPass<'a> {
 
     async fn finish(&mut self) -> Result<(), Error> {
         let name = self.group_name();
-        let stays = self.ram.as_ref().is_some_and(|ram| ram.group.is_some()) && retains(&self.seen());
+        let stays = self.ram.as_ref().is_some_and(|ram| ram.group.is_some()) && self.retains();
         let (reason, message) = if stays {
             ("Retained", format!("Group {name} is left in RAM, without our marker."))
         } else {
@@ -348,9 +353,8 @@ impl Pass for GroupPass<'_> {
         if self.tenant.is_none() {
             self.observe_cluster().await?;
         }
-        let known = self.memory.account_id.as_ref();
-        let same = self.account.as_ref().is_ok_and(|account| known.is_none_or(|id| *id == account.view.account_id));
-        if same && self.changed {
+        let here = self.account.as_ref().is_ok_and(|account| account.view.has(self.memory.account_id.as_ref()));
+        if here && self.changed {
             self.observe_ram().await?;
             self.changed = false;
         }

@@ -20,8 +20,8 @@ use crate::digest;
 use crate::plan::marker::Marker;
 use crate::plan::names::policy_name as generated;
 use crate::plan::ownership::{Known, Ownership, ownership};
-use crate::plan::ram_policy::{Holder, InRam, Memory, Policy, Seen, Step, next, retains};
-use crate::plan::tenant::Grants;
+use crate::plan::ram_policy::{Holder, InRam, Memory, Policy, Seen, Step, next};
+use crate::plan::tenant::{Grants, retains};
 use crate::plan::{Next, Reason, Verdict};
 use crate::ram::{self, Class, Lane, PolicyDetail, PolicyEntities, PolicyRef, PolicyType};
 
@@ -217,6 +217,11 @@ impl<'a> PolicyPass<'a> {
         }
     }
 
+    /// Whether what is in RAM stays there.
+    fn retains(&self) -> bool {
+        retains(self.object.spec.deletion_policy, self.tenant.as_ref().and_then(|tenant| tenant.as_ref().ok()))
+    }
+
     /// A deletion that does not succeed soon is handed over.
     async fn end(&mut self, outcome: Result<Verdict, Error>) -> (Result<Verdict, Error>, Option<Duration>) {
         match patience(self.ctx, self.key, &self.object, &outcome) {
@@ -226,7 +231,7 @@ impl<'a> PolicyPass<'a> {
     }
 
     async fn hand_over(&mut self) -> Result<(), Error> {
-        if !retains(&self.seen()) {
+        if !self.retains() {
             let left = LeftOver {
                 kind: LeftKind::RamPolicy,
                 namespace: self.key.namespace.clone(),
@@ -293,7 +298,7 @@ impl<'a> PolicyPass<'a> {
 
     async fn finish(&mut self) -> Result<(), Error> {
         let name = self.policy_name();
-        let stays = self.detail.is_some() && retains(&self.seen());
+        let stays = self.detail.is_some() && self.retains();
         let (reason, message) = if stays {
             ("Retained", format!("Policy {name} is left in RAM, without our marker."))
         } else {
@@ -359,9 +364,8 @@ impl Pass for PolicyPass<'_> {
         if self.tenant.is_none() {
             self.observe_tenant().await?;
         }
-        let known = self.memory.account_id.as_ref();
-        let same = self.account.as_ref().is_ok_and(|account| known.is_none_or(|id| *id == account.view.account_id));
-        if same && self.changed {
+        let here = self.account.as_ref().is_ok_and(|account| account.view.has(self.memory.account_id.as_ref()));
+        if here && self.changed {
             self.observe_ram().await?;
             self.changed = false;
         }

@@ -31,9 +31,9 @@ use crate::plan::names::generated;
 use crate::plan::ram_access_key::{Intent, Journal, Retiring};
 use crate::plan::ram_user::{
     InRam, KeyObject, LoginChange, LoginMemory, Memory, PasswordSeen, Reset, Seen, Step, grace_ends, managed, next,
-    retains, same_key,
+    same_key,
 };
-use crate::plan::tenant::Grants;
+use crate::plan::tenant::{Grants, retains};
 use crate::plan::timing::READ_LAG;
 use crate::plan::{Next, Reason, Verdict};
 use crate::ram::{self, Class, KeyStatus, Lane, LoginChanges, LoginProfile, PolicyRef};
@@ -340,6 +340,11 @@ impl<'a> UserPass<'a> {
         }
     }
 
+    /// Whether what is in RAM stays there.
+    fn retains(&self) -> bool {
+        retains(self.object.spec.deletion_policy, self.tenant.as_ref().and_then(|tenant| tenant.as_ref().ok()))
+    }
+
     /// A deletion that does not succeed soon is handed over.
     async fn end(&mut self, outcome: Result<Verdict, Error>) -> (Result<Verdict, Error>, Option<Duration>) {
         match patience(self.ctx, self.key, &self.object, &outcome) {
@@ -354,7 +359,7 @@ impl<'a> UserPass<'a> {
         let strays: Vec<_> = found.iter().flat_map(|found| found.journal.strays()).map(Retiring::write).collect();
         let objects: Vec<KeyObject> = found.into_iter().map(|found| self.key_object(found)).collect();
         let (name, uid) = (self.user_name(), self.object.uid().unwrap_or_default());
-        if !retains(&self.seen()) {
+        if !self.retains() {
             let order = Order {
                 account_id: self.memory.account_id.clone(),
                 user: OrderedUser {
@@ -631,7 +636,7 @@ impl<'a> UserPass<'a> {
         let (ctx, key) = (self.ctx, self.key);
         let name = self.user_name();
         let stays = self.ram.as_ref().is_some_and(|ram| ram.user.is_some());
-        let (reason, message) = if stays && retains(&self.seen()) {
+        let (reason, message) = if stays && self.retains() {
             ("Retained", format!("User {name} is left in RAM, without our marker."))
         } else {
             ("Removed", format!("User {name} of this object is not in RAM any more."))
@@ -781,15 +786,11 @@ impl Pass for UserPass<'_> {
             self.observe_tenant().await?;
             self.observe_password().await?;
         }
-        if self.account.is_ok() && self.ram_changed && !self.made_here {
-            let foreign = self.memory.account_id.as_ref();
-            let same =
-                self.account.as_ref().is_ok_and(|account| foreign.is_none_or(|id| *id == account.view.account_id));
-            if same {
-                self.observe_ram().await?;
-                self.observe_keys().await?;
-                self.ram_changed = false;
-            }
+        let here = self.account.as_ref().is_ok_and(|account| account.view.has(self.memory.account_id.as_ref()));
+        if here && self.ram_changed && !self.made_here {
+            self.observe_ram().await?;
+            self.observe_keys().await?;
+            self.ram_changed = false;
         }
         // Found again after its status was lost, or written before a crash.
         if let (Some(ram), Some(ours), None) = (&self.ram, self.marker(), &self.memory.user_id)

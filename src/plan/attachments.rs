@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::document::Document;
 use super::tenant::Grants;
-use super::{Reason, Verdict};
+use super::{Reason, Verdict, unpaused};
 use crate::api::{Attachments, PolicyAttachment, PolicyKind};
 use crate::ram::{PolicyRef, PolicyType};
 
@@ -70,7 +70,7 @@ pub fn next(wish: &Wish<'_>) -> Result<Attachment, Verdict> {
     let missing: Vec<(&PolicyAttachment, &PolicyRef)> =
         wish.wanted.iter().zip(&wanted).filter(|(_, policy)| !wish.has.iter().any(|has| has.same_as(policy))).collect();
     if let Some((_, first)) = missing.first() {
-        unpaused(wish)?;
+        unpaused(wish.paused)?;
         // All of them are asked for before the first is attached: nothing is left half done.
         let grants = wish.grants.clone()?;
         grants.policies(missing.iter().map(|(attachment, _)| *attachment))?;
@@ -94,7 +94,7 @@ pub fn next(wish: &Wish<'_>) -> Result<Attachment, Verdict> {
             (Attachments::Report, _) | (Attachments::Exclusive, Some(true)) => drift.push(policy.clone()),
             (Attachments::Exclusive, None) => return Ok(Attachment::Look(policy.clone())),
             (Attachments::Exclusive, Some(false)) => {
-                unpaused(wish)?;
+                unpaused(wish.paused)?;
                 return Ok(Attachment::Detach(policy.clone()));
             }
         }
@@ -105,10 +105,6 @@ pub fn next(wish: &Wish<'_>) -> Result<Attachment, Verdict> {
         }
         None => Ok(Attachment::Settled(drift)),
     }
-}
-
-fn unpaused(wish: &Wish<'_>) -> Result<(), Verdict> {
-    if wish.paused { Err(Verdict::new(Reason::Paused)) } else { Ok(()) }
 }
 
 /// A policy of a spec as RAM names it.

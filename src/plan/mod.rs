@@ -93,6 +93,11 @@ impl Verdict {
     }
 }
 
+/// Refuses grants and repairs of an object that is paused.
+pub fn unpaused(paused: bool) -> Result<(), Verdict> {
+    if paused { Err(Verdict::new(Reason::Paused)) } else { Ok(()) }
+}
+
 /// Type, reason and message of a condition beside `Ready` that is true.
 pub type Extra = (&'static str, &'static str, String);
 
@@ -112,6 +117,22 @@ pub struct AccountView {
 }
 
 impl AccountView {
+    /// Whether an object that was made in the account of this number, or in none yet, belongs here.
+    #[must_use]
+    pub fn has(&self, made_in: Option<&String>) -> bool {
+        made_in.is_none_or(|id| *id == self.account_id)
+    }
+
+    /// An object keeps the account it was made in; another one under the same name is never written to.
+    pub fn keeps(&self, made_in: Option<&String>) -> Result<(), Verdict> {
+        match made_in {
+            Some(id) if !self.has(made_in) => {
+                Err(Verdict::new(Reason::WrongAccount).about(format!("it was made in account {id}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses grants in an account that is being given up.
     pub fn open(&self) -> Result<(), Verdict> {
         if self.leaving { Err(Verdict::new(Reason::AccountLeaving)) } else { Ok(()) }

@@ -1,7 +1,10 @@
 //! Whose a thing in RAM is: what RAM calls it says that it is the same one, the marker in its text says for which object it was made.
 
-use super::Reason;
+use jiff::Timestamp;
+
 use super::marker::Marker;
+use super::timing::READ_LAG;
+use super::{Reason, Verdict};
 
 /// What the status remembers of the thing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,5 +40,17 @@ pub fn ownership(known: Known<'_>, ours: &Marker, identity: &str, text: &str) ->
         // We wrote our uid before and it was changed back: two objects believe that they are this one.
         Some(_) if known.marker_uid == Some(&ours.uid) => Ownership::Not(Reason::Contested),
         Some(_) => Ownership::MarkerMissing,
+    }
+}
+
+/// Whether what RAM does not show is really gone: what was `made` this shortly before may not show yet, unless RAM showed it
+/// before in this pass.
+///
+/// # Errors
+/// When it takes another look to know.
+pub fn surely_gone(made: Option<Timestamp>, witnessed: bool, now: Timestamp) -> Result<(), Verdict> {
+    match made.map(|time| time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX)) {
+        Some(sure) if now <= sure && !witnessed => Err(Verdict::new(Reason::Deleting).again_at(sure, now)),
+        _ => Ok(()),
     }
 }

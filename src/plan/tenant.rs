@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::api::{
     AllowedSources, DocumentBounds, NamespaceSelector, Necessity, Permission, PolicyAttachment, PolicyKind,
-    RamTenantSpec, Requirement, SelectorOperator, Span,
+    RamTenantSpec, Requirement, SelectorOperator, Span, UserDeletionPolicy,
 };
 
 use super::document::Document;
@@ -158,6 +158,12 @@ fn explicit(globs: Option<&Vec<String>>, name: Option<&str>) -> Result<(), Verdi
 fn is_wide(range: &str) -> bool {
     let narrowest = if range.contains(':') { 16 } else { 8 };
     range.split_once('/').and_then(|(_, bits)| bits.parse().ok()).is_some_and(|bits: u8| bits < narrowest)
+}
+
+/// Whether a thing stays in RAM: a tenant that denies it turns `Retain` into `Delete`; without a tenant the spec's word stands.
+#[must_use]
+pub fn retains(policy: UserDeletionPolicy, tenant: Option<&Grants>) -> bool {
+    policy == UserDeletionPolicy::Retain && tenant.is_none_or(|grants| grants.retain(true).is_ok())
 }
 
 /// The one tenant among `tenants` (name and spec, all of one account) that selects a namespace with these labels.

@@ -128,7 +128,7 @@ impl KeyPass<'_> {
     /// Nothing is asked in another account than the key was made in, nor before there is a user.
     fn may_ask(&self) -> bool {
         let Ok(account) = &self.account else { return false };
-        let same = self.journal.account_id.as_ref().is_none_or(|id| *id == account.view.account_id);
+        let same = account.view.has(self.journal.account_id.as_ref());
         same && self.user_name.is_some() && self.user_id().is_some()
     }
 

@@ -18,7 +18,7 @@ pub(super) fn next(seen: &Seen, journal: &Journal, now: Timestamp) -> Result<Ste
         return Ok(Step::RemoveFinalizer);
     }
     let account = seen.account.as_ref().map_err(Clone::clone)?;
-    if seen.journal.account_id.as_ref().is_some_and(|id| *id != account.account_id) {
+    if !account.has(seen.journal.account_id.as_ref()) {
         return Err(reason(Reason::WrongAccount).about("the key was made there"));
     }
     match seen.ram.as_ref().map(|ram| ram.user) {

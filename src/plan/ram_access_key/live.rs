@@ -99,7 +99,7 @@ fn disarm(seen: &Seen, journal: &Journal) -> Result<Step, Verdict> {
 /// What has to hold before anything of the key can be judged.
 fn usable(seen: &Seen) -> Result<(), Verdict> {
     let account = seen.account.as_ref().map_err(Clone::clone)?;
-    if seen.journal.account_id.as_ref().is_some_and(|id| *id != account.account_id) {
+    if !account.has(seen.journal.account_id.as_ref()) {
         return Err(reason(Reason::WrongAccount).about("the key was made there"));
     }
     match &seen.user {

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use super::attachments::{self, Attachment, Documents, References, Wish};
 use super::marker::Marker;
-use super::ownership::{Known, Ownership, ownership};
-use super::tenant::Grants;
-use super::timing::{LATER, READ_LAG};
-use super::{AccountView, Next, Reason, Verdict};
+use super::ownership::{Known, Ownership, ownership, surely_gone};
+use super::tenant::{Grants, retains};
+use super::timing::LATER;
+use super::{AccountView, Next, Reason, Verdict, unpaused};
 use crate::api::{RamGroupSpec, UserDeletionPolicy};
 use crate::ram::{Group, PolicyRef};
 
@@ -107,13 +107,13 @@ pub fn next(seen: &Seen, now: Timestamp) -> Next<Step> {
 
 fn live(seen: &Seen) -> Result<Step, Verdict> {
     let account = seen.account.as_ref().map_err(Clone::clone)?;
-    same_account(seen, account)?;
+    account.keeps(seen.memory.account_id.as_ref())?;
     let (Some(ram), Some(marker)) = (&seen.ram, &seen.marker) else {
         return Err(Verdict::new(Reason::AccountNotReady));
     };
     let comments = marker.append_to(seen.spec.comments.as_deref().unwrap_or_default());
     let Some(group) = &ram.group else {
-        unpaused(seen)?;
+        unpaused(seen.paused)?;
         account.open()?;
         granted(seen)?.policies(seen.spec.policies.iter().flatten())?;
         return Ok(if seen.finalizer { Step::Create(comments) } else { Step::AddFinalizer });
@@ -124,7 +124,7 @@ fn live(seen: &Seen) -> Result<Step, Verdict> {
         Ownership::Ours | Ownership::MarkerMissing => {}
     }
     if group.comments != comments {
-        unpaused(seen)?;
+        unpaused(seen.paused)?;
         return Ok(Step::Comment(comments));
     }
     policies(seen, ram)
@@ -163,20 +163,6 @@ fn rest(seen: &Seen, drift: &[PolicyRef]) -> Verdict {
     verdict
 }
 
-/// An object keeps the account it was made in; another one under the same name is never written to.
-fn same_account(seen: &Seen, account: &AccountView) -> Result<(), Verdict> {
-    match &seen.memory.account_id {
-        Some(id) if *id != account.account_id => {
-            Err(Verdict::new(Reason::WrongAccount).about(format!("it was made in account {id}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn unpaused(seen: &Seen) -> Result<(), Verdict> {
-    if seen.paused { Err(Verdict::new(Reason::Paused)) } else { Ok(()) }
-}
-
 /// The tenant's word on everything but policies.
 fn granted(seen: &Seen) -> Result<&Grants, Verdict> {
     let grants = seen.tenant.as_ref().map_err(Clone::clone)?;
@@ -200,7 +186,7 @@ fn delete(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
         return Err(Verdict::new(Reason::Deleting));
     }
     let account = seen.account.as_ref().map_err(Clone::clone)?;
-    same_account(seen, account)?;
+    account.keeps(seen.memory.account_id.as_ref())?;
     let (Some(ram), Some(marker)) = (&seen.ram, &seen.marker) else {
         return Err(Verdict::new(Reason::AccountNotReady));
     };
@@ -208,27 +194,18 @@ fn delete(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
     if matches!(whose(seen, marker, group), Ownership::Not(_)) {
         return Ok(Step::RemoveFinalizer);
     }
-    if retains(seen) {
+    if retains(seen.spec.deletion_policy, seen.tenant.as_ref().ok()) {
         let (text, marker) = Marker::parse(&group.comments);
         return Ok(if marker.is_some() { Step::Comment(text.to_owned()) } else { Step::RemoveFinalizer });
     }
     take_away(ram)
 }
 
-/// A tenant that denies it turns `Retain` into `Delete`; without a tenant the spec's word stands.
-#[must_use]
-pub fn retains(seen: &Seen) -> bool {
-    let wanted = seen.spec.deletion_policy == UserDeletionPolicy::Retain;
-    wanted && seen.tenant.as_ref().map_or(true, |grants| grants.retain(true).is_ok())
-}
-
-/// What was made this shortly before may not show yet; the finalizer says that it may have been made.
+/// Without a remembered time, the finalizer says that it may have been made this moment.
 fn gone(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
     let made = seen.memory.create_time.or(seen.deletion_time);
-    match made.map(|time| time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX)) {
-        Some(sure) if now <= sure && !seen.witnessed => Err(Verdict::new(Reason::Deleting).again_at(sure, now)),
-        _ => Ok(Step::RemoveFinalizer),
-    }
+    surely_gone(made, seen.witnessed, now)?;
+    Ok(Step::RemoveFinalizer)
 }
 
 /// Takes a group's rights first, then its members of this installation, and deletes it; other members are in the way.

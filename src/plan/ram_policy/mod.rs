@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use super::document::Document;
 use super::marker::Marker;
-use super::ownership::{Known, Ownership, ownership};
-use super::tenant::Grants;
+use super::ownership::{Known, Ownership, ownership, surely_gone};
+use super::tenant::{Grants, retains};
 use super::timing::{LATER, READ_LAG, SOON};
-use super::{AccountView, Next, Reason, Verdict};
+use super::{AccountView, Next, Reason, Verdict, unpaused};
 use crate::api::{RamPolicySpec, UserDeletionPolicy};
 use crate::digest;
 
@@ -117,14 +117,14 @@ pub fn next(seen: &Seen, now: Timestamp) -> Next<Step> {
 
 fn live(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
     let account = seen.account.as_ref().map_err(Clone::clone)?;
-    same_account(seen, account)?;
+    account.keeps(seen.memory.account_id.as_ref())?;
     let (Some(ram), Some(marker)) = (&seen.ram, &seen.marker) else {
         return Err(Verdict::new(Reason::AccountNotReady));
     };
     let document = wanted(seen)?;
     let description = marker.append_to(seen.spec.description.as_deref().unwrap_or_default());
     let Some(policy) = &ram.policy else {
-        unpaused(seen)?;
+        unpaused(seen.paused)?;
         account.open()?;
         granted(seen, &document)?;
         let step = Step::Create(document.text(), description);
@@ -136,12 +136,12 @@ fn live(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
         Ownership::Ours | Ownership::MarkerMissing => {}
     }
     if policy.description != description {
-        unpaused(seen)?;
+        unpaused(seen.paused)?;
         return Ok(Step::Describe(description));
     }
     // By meaning: each version is one of five.
     if !Document::parse(&policy.document).is_ok_and(|has| has.same_as(&document)) {
-        unpaused(seen)?;
+        unpaused(seen.paused)?;
         granted(seen, &document)?;
         if written(seen, &document, now) {
             return Err(Verdict::new(Reason::Unsettled).again_in(SOON));
@@ -159,20 +159,6 @@ fn live(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
 fn written(seen: &Seen, document: &Document, now: Timestamp) -> bool {
     let last = seen.memory.written.as_ref().filter(|(sha256, _)| *sha256 == digest::hex(&[&document.text()]));
     last.is_some_and(|(_, time)| now <= time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX))
-}
-
-/// An object keeps the account it was made in; another one under the same name is never written to.
-fn same_account(seen: &Seen, account: &AccountView) -> Result<(), Verdict> {
-    match &seen.memory.account_id {
-        Some(id) if *id != account.account_id => {
-            Err(Verdict::new(Reason::WrongAccount).about(format!("it was made in account {id}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn unpaused(seen: &Seen) -> Result<(), Verdict> {
-    if seen.paused { Err(Verdict::new(Reason::Paused)) } else { Ok(()) }
 }
 
 /// The document that is asked for.
@@ -208,7 +194,7 @@ fn delete(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
         return Err(Verdict::new(Reason::Deleting));
     }
     let account = seen.account.as_ref().map_err(Clone::clone)?;
-    same_account(seen, account)?;
+    account.keeps(seen.memory.account_id.as_ref())?;
     let (Some(ram), Some(marker)) = (&seen.ram, &seen.marker) else {
         return Err(Verdict::new(Reason::AccountNotReady));
     };
@@ -216,7 +202,7 @@ fn delete(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
     if matches!(whose(seen, marker, policy), Ownership::Not(_)) {
         return Ok(Step::RemoveFinalizer);
     }
-    if retains(seen) {
+    if retains(seen.spec.deletion_policy, seen.tenant.as_ref().ok()) {
         let (text, marker) = Marker::parse(&policy.description);
         // RAM takes no empty description.
         let left = if text.is_empty() { "left by ram-operator" } else { text };
@@ -225,20 +211,11 @@ fn delete(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
     take_away(ram)
 }
 
-/// A tenant that denies it turns `Retain` into `Delete`; without a tenant the spec's word stands.
-#[must_use]
-pub fn retains(seen: &Seen) -> bool {
-    let wanted = seen.spec.deletion_policy == UserDeletionPolicy::Retain;
-    wanted && seen.tenant.as_ref().map_or(true, |grants| grants.retain(true).is_ok())
-}
-
-/// What was made this shortly before may not show yet; the finalizer says that it may have been made.
+/// Without a remembered time, the finalizer says that it may have been made this moment.
 fn gone(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
     let made = seen.memory.create_time.as_deref().and_then(|text| text.parse().ok()).or(seen.deletion_time);
-    match made.map(|time: Timestamp| time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX)) {
-        Some(sure) if now <= sure && !seen.witnessed => Err(Verdict::new(Reason::Deleting).again_at(sure, now)),
-        _ => Ok(Step::RemoveFinalizer),
-    }
+    surely_gone(made, seen.witnessed, now)?;
+    Ok(Step::RemoveFinalizer)
 }
 
 /// Takes a policy from the users and groups of this installation and deletes it; whoever else has it is in the way.

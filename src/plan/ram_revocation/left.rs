@@ -70,7 +70,7 @@ fn decide(seen: &LeftSeen, now: Timestamp) -> Result<LeftStep, Verdict> {
         return Ok(LeftStep::AddFinalizer);
     }
     let account = seen.account.as_ref().map_err(Clone::clone)?;
-    if seen.left.account_id.as_ref().is_some_and(|id| *id != account.account_id) {
+    if !account.has(seen.left.account_id.as_ref()) {
         return Err(Verdict::new(Reason::WrongAccount).about("the order is for that one"));
     }
     let ram = seen.ram.as_ref().ok_or_else(|| Verdict::new(Reason::AccountNotReady))?;

@@ -15,7 +15,7 @@ pub(super) fn next(seen: &Seen, order: &Order, now: Timestamp) -> Result<Step, V
         return Ok(Step::AddFinalizer);
     }
     let account = seen.account.as_ref().map_err(Clone::clone)?;
-    if order.account_id.as_ref().is_some_and(|id| *id != account.account_id) {
+    if !account.has(order.account_id.as_ref()) {
         return Err(reason(Reason::WrongAccount).about("the order is for that one"));
     }
     let ram = seen.ram.as_ref().ok_or_else(|| reason(Reason::AccountNotReady))?;

@@ -4,10 +4,10 @@ use jiff::Timestamp;
 
 use super::super::timing::{LATER, READ_LAG, SOON};
 use super::super::{Reason, Verdict};
-use super::live::same_account;
 use super::{InRam, KeyObject, LoginChange, Ownership, Seen, Step, first_active, whose};
-use crate::api::UserDeletionPolicy;
 use crate::plan::marker::Marker;
+use crate::plan::ownership::surely_gone;
+use crate::plan::tenant::retains;
 use crate::ram::{User, UserChanges};
 
 pub(super) fn next(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
@@ -15,7 +15,7 @@ pub(super) fn next(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
         return Err(Verdict::new(Reason::Deleting));
     }
     let account = seen.account.as_ref().map_err(Clone::clone)?;
-    same_account(seen, account)?;
+    account.keeps(seen.memory.account_id.as_ref())?;
     let (Some(ram), Some(marker)) = (&seen.ram, &seen.marker) else {
         return Err(Verdict::new(Reason::AccountNotReady));
     };
@@ -25,26 +25,21 @@ pub(super) fn next(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
         // The user we made is gone, or has been taken by somebody else: there is nothing of ours to take away.
         Ownership::Not(_) => return gone(seen, ram, now),
     }
-    if retains(seen) { release(seen, user) } else { delete(seen, ram, now) }
+    if retains(seen.spec.deletion_policy, seen.tenant.as_ref().ok()) {
+        release(seen, user)
+    } else {
+        delete(seen, ram, now)
+    }
 }
 
-/// What was made this shortly before may not show yet; without a remembered id, the finalizer says that it may have been made.
+/// Without a remembered time, the finalizer says that it may have been made.
 fn gone(seen: &Seen, ram: &InRam, now: Timestamp) -> Result<Step, Verdict> {
     if let Some(name) = &ram.renamed_to {
         return Err(Verdict::new(Reason::UserRenamed).about(format!("it is called {name} now")));
     }
     let made = seen.memory.create_time.or(if ram.user.is_none() { seen.deletion_time } else { None });
-    match made.map(|time| time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX)) {
-        Some(sure) if now <= sure && !seen.witnessed => Err(Verdict::new(Reason::Deleting).again_at(sure, now)),
-        _ => Ok(Step::RemoveFinalizer),
-    }
-}
-
-/// A tenant that denies it turns `Retain` into `Delete`; without a tenant the spec's word stands.
-#[must_use]
-pub fn retains(seen: &Seen) -> bool {
-    let wanted = seen.spec.deletion_policy == UserDeletionPolicy::Retain;
-    wanted && seen.tenant.as_ref().map_or(true, |grants| grants.retain(true).is_ok())
+    surely_gone(made, seen.witnessed, now)?;
+    Ok(Step::RemoveFinalizer)
 }
 
 fn release(seen: &Seen, user: &User) -> Result<Step, Verdict> {

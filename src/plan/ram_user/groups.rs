@@ -3,8 +3,8 @@
 use super::super::attachments::named;
 use super::super::document::Document;
 use super::super::tenant::Grants;
-use super::super::{Reason, Verdict};
-use super::live::{granted, unpaused};
+use super::super::{Reason, Verdict, unpaused};
+use super::live::granted;
 use super::{InRam, Seen, Step, login};
 use crate::api::{Attachments, GroupKind, GroupMembership};
 use crate::ram::PolicyRef;
@@ -18,7 +18,7 @@ pub(super) fn next(seen: &Seen, ram: &InRam, mut drift: Vec<String>) -> Result<S
     let is_in = |name: &String| ram.groups.iter().any(|has| has.eq_ignore_ascii_case(name));
     let missing: Vec<&String> = names.iter().filter(|name| !is_in(name)).collect();
     if !missing.is_empty() {
-        unpaused(seen)?;
+        unpaused(seen.paused)?;
         let grants = granted(seen)?;
         allowed(seen, grants)?;
         // All of them are asked for before the first is joined: nothing is left half done.
@@ -37,7 +37,7 @@ pub(super) fn next(seen: &Seen, ram: &InRam, mut drift: Vec<String>) -> Result<S
         ram.groups.iter().filter(|has| !names.iter().any(|name| name.eq_ignore_ascii_case(has))).collect();
     match (seen.spec.attachments, extra.first()) {
         (Attachments::Exclusive, Some(group)) => {
-            unpaused(seen)?;
+            unpaused(seen.paused)?;
             return Ok(Step::LeaveGroup((*group).clone()));
         }
         (Attachments::Report, Some(_)) => {

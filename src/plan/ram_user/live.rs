@@ -2,7 +2,7 @@
 
 use super::super::tenant::Grants;
 use super::super::timing::{LATER, SOON};
-use super::super::{AccountView, Reason, Verdict};
+use super::super::{Reason, Verdict, unpaused};
 use super::{InRam, Ownership, Seen, Step, first_active, groups, login, whose};
 use crate::api::{LoginState, UserDeletionPolicy, UserState};
 use crate::plan::attachments::{self, Attachment, Wish};
@@ -11,7 +11,7 @@ use crate::ram::{NewUser, User, UserChanges};
 
 pub(super) fn next(seen: &Seen) -> Result<Step, Verdict> {
     let account = seen.account.as_ref().map_err(Clone::clone)?;
-    same_account(seen, account)?;
+    account.keeps(seen.memory.account_id.as_ref())?;
     let (Some(ram), Some(marker)) = (&seen.ram, &seen.marker) else {
         return Err(Verdict::new(Reason::AccountNotReady));
     };
@@ -25,31 +25,17 @@ pub(super) fn next(seen: &Seen) -> Result<Step, Verdict> {
         return Ok(step);
     }
     if let Some(changes) = changes(seen, user, marker) {
-        unpaused(seen)?;
+        unpaused(seen.paused)?;
         return Ok(Step::UpdateUser(changes));
     }
     policies(seen, ram)
-}
-
-/// An object keeps the account it was made in; another one under the same name is never written to.
-pub(super) fn same_account(seen: &Seen, account: &AccountView) -> Result<(), Verdict> {
-    match &seen.memory.account_id {
-        Some(id) if *id != account.account_id => {
-            Err(Verdict::new(Reason::WrongAccount).about(format!("it was made in account {id}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-pub(super) fn unpaused(seen: &Seen) -> Result<(), Verdict> {
-    if seen.paused { Err(Verdict::new(Reason::Paused)) } else { Ok(()) }
 }
 
 fn create(seen: &Seen, ram: &InRam, marker: &Marker) -> Result<Step, Verdict> {
     if let Some(name) = &ram.renamed_to {
         return Err(Verdict::new(Reason::UserRenamed).about(format!("it is called {name} now")));
     }
-    unpaused(seen)?;
+    unpaused(seen.paused)?;
     seen.account.as_ref().map_err(Clone::clone)?.open()?;
     let spec = &seen.spec;
     let grants = granted(seen)?;

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::super::timing::{LATER, SOON};
-use super::super::{Reason, Verdict};
-use super::live::{granted, rest, unpaused};
+use super::super::{Reason, Verdict, unpaused};
+use super::live::{granted, rest};
 use super::{InRam, Seen, Step};
 use crate::api::{ConsoleLogin, LoginState, MfaDemand, PasswordSource, UserState};
 use crate::ram::LoginProfile;
@@ -158,7 +158,7 @@ fn keep(seen: &Seen, login: &ConsoleLogin, profile: &LoginProfile, drift: &[Stri
         return Ok(Step::ChangeLogin(LoginChange { password: true, ..LoginChange::default() }));
     }
     if login.mfa == MfaDemand::Required && !profile.mfa_bind_required {
-        unpaused(seen)?;
+        unpaused(seen.paused)?;
         return Ok(Step::ChangeLogin(LoginChange { mfa: Some(true), ..LoginChange::default() }));
     }
     Err(rest(seen, drift))
@@ -174,7 +174,7 @@ fn taken(seen: &Seen) -> Verdict {
 
 /// To let somebody log on is a grant.
 fn allowed(seen: &Seen) -> Result<(), Verdict> {
-    unpaused(seen)?;
+    unpaused(seen.paused)?;
     granted(seen)?.console_login()?;
     match seen.account.as_ref().ok().and_then(|account| account.default_domain.as_ref()) {
         Some(_) => Ok(()),

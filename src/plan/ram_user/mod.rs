@@ -20,7 +20,7 @@ use super::{AccountView, Next, Verdict};
 use crate::api::{LoginState, RamUserSpec};
 use crate::ram::{AccessKey, KeyStatus, LoginProfile, NewUser, PolicyRef, User, UserChanges};
 
-pub use delete::{grace_ends, retains};
+pub use delete::grace_ends;
 pub use login::{LoginChange, LoginMemory, PasswordSeen, Reset, managed, same_key};
 
 /// One effect on a RAM user or on its object.
