@@ -269,7 +269,7 @@ impl<'a> UserPass<'a> {
                     futures::join!(client.list_policies_for_user(&name), client.list_access_keys(&name));
                 seen.policies = policies?.into_iter().map(|attached| attached.policy).collect();
                 seen.keys = keys?.unwrap_or_default();
-                if managed(&self.seen()) {
+                if managed(&self.object.spec, &self.memory) {
                     seen.login = self.read_login(&client, &name).await?;
                 }
                 if self.deleting() || self.object.spec.groups.is_some() {
@@ -368,7 +368,7 @@ impl<'a> UserPass<'a> {
                     namespace: self.key.namespace.clone(),
                     name: self.key.name.clone(),
                     marker_uid: Some(uid.chars().take(8).collect()),
-                    console_login: managed(&self.seen()),
+                    console_login: managed(&self.object.spec, &self.memory),
                     not_before: not_before.map(|time| time.to_string()),
                 },
                 access_key_ids: objects.iter().flat_map(KeyObject::own_ids).cloned().collect(),

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::super::timing::{LATER, SOON};
 use super::super::{Reason, Verdict, unpaused};
 use super::live::{granted, rest};
-use super::{InRam, Seen, Step};
-use crate::api::{ConsoleLogin, LoginState, MfaDemand, PasswordSource, UserState};
+use super::{InRam, Memory, Seen, Step};
+use crate::api::{ConsoleLogin, LoginState, MfaDemand, PasswordSource, RamUserSpec, UserState};
 use crate::ram::LoginProfile;
 
 /// What the status remembers of the log-on.
@@ -76,8 +76,8 @@ fn effective(seen: &Seen, login: &ConsoleLogin) -> LoginState {
 
 /// Whether the log-on is this object's business when it goes.
 #[must_use]
-pub fn managed(seen: &Seen) -> bool {
-    seen.spec.console_login.is_some() || seen.memory.login.is_some()
+pub fn managed(spec: &RamUserSpec, memory: &Memory) -> bool {
+    spec.console_login.is_some() || memory.login.is_some()
 }
 
 fn may_log_on(profile: &LoginProfile) -> bool {
