@@ -203,8 +203,9 @@ impl<'a> GroupPass<'a> {
         let client = self.client()?.clone();
         let mut seen = InRam { group: client.group(&name).await?, ..InRam::default() };
         let (known, marker) = (self.memory.group_id.as_deref(), self.marker());
-        let ours =
-            |group: &ram::Group| known.is_none_or(|id| id == group.id) || Marker::parse(&group.comments).1 == marker;
+        let ours = |group: &ram::Group| {
+            known.is_none_or(|id| id == group.id) || marker.as_ref().is_some_and(|marker| marker.ends(&group.comments))
+        };
         if seen.group.as_ref().is_some_and(ours) {
             let (policies, members) =
                 futures::join!(client.list_policies_for_group(&name), client.list_users_for_group(&name));
@@ -224,7 +225,7 @@ impl<'a> GroupPass<'a> {
     fn recognise(&mut self) {
         let group = self.ram.as_ref().and_then(|ram| ram.group.as_ref());
         if let (Some(group), Some(ours)) = (group, self.marker())
-            && Marker::parse(&group.comments).1.is_some_and(|marker| marker == ours)
+            && ours.ends(&group.comments)
         {
             self.memory.group_id = Some(group.id.clone());
             self.memory.marker_uid = Some(ours.uid);

@@ -210,7 +210,7 @@ impl<'a> PolicyPass<'a> {
     /// Found again after its status was lost, written before a crash, or made again after somebody deleted it.
     fn recognise(&mut self) {
         if let (Some(detail), Some(ours)) = (&self.detail, self.marker())
-            && Marker::parse(&detail.description).1.is_some_and(|marker| marker == ours)
+            && ours.ends(&detail.description)
         {
             self.memory.create_time = Some(as_policy(detail).create_time);
             self.memory.marker_uid = Some(ours.uid);

@@ -795,7 +795,7 @@ impl Pass for UserPass<'_> {
         // Found again after its status was lost, or written before a crash.
         if let (Some(ram), Some(ours), None) = (&self.ram, self.marker(), &self.memory.user_id)
             && let Some(user) = &ram.user
-            && Marker::parse(&user.comments).1.is_some_and(|marker| marker.same_object(&ours) && marker.uid == ours.uid)
+            && ours.ends(&user.comments)
         {
             self.memory.user_id = Some(user.user_id.clone());
             self.memory.marker_uid = Some(ours.uid);

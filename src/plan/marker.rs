@@ -56,6 +56,12 @@ impl Marker {
         if text.is_empty() { marker } else { format!("{text} {marker}") }
     }
 
+    /// Whether `comments` end in this very marker, uid and all.
+    #[must_use]
+    pub fn ends(&self, comments: &str) -> bool {
+        Self::parse(comments).1.as_ref() == Some(self)
+    }
+
     /// Whether both name the same installation and object, whatever the uid.
     #[must_use]
     pub fn same_object(&self, other: &Self) -> bool {

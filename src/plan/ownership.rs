@@ -43,6 +43,13 @@ pub fn ownership(known: Known<'_>, ours: &Marker, identity: &str, text: &str) ->
     }
 }
 
+/// As [`ownership`], for what holds nothing that another of its name would lose: one that carries our whole marker was made by
+/// us in the place of one that somebody deleted.
+#[must_use]
+pub fn ownership_by_marker(known: Known<'_>, ours: &Marker, identity: &str, text: &str) -> Ownership {
+    if ours.ends(text) { Ownership::Ours } else { ownership(known, ours, identity, text) }
+}
+
 /// Whether what RAM does not show is really gone: what was `made` this shortly before may not show yet, unless RAM showed it
 /// before in this pass.
 ///

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::attachments::{self, Attachment, Documents, References, Wish};
 use super::marker::Marker;
-use super::ownership::{Known, Ownership, ownership, surely_gone};
+use super::ownership::{Known, Ownership, ownership_by_marker, surely_gone};
 use super::tenant::{Grants, retains};
 use super::timing::LATER;
 use super::{AccountView, Next, Reason, Verdict, unpaused};
@@ -174,11 +174,7 @@ fn granted(seen: &Seen) -> Result<&Grants, Verdict> {
 
 fn whose(seen: &Seen, marker: &Marker, group: &Group) -> Ownership {
     let known = Known { identity: seen.memory.group_id.as_deref(), marker_uid: seen.memory.marker_uid.as_deref() };
-    // One that carries our whole marker was made by us in the place of one that somebody deleted.
-    if Marker::parse(&group.comments).1.as_ref() == Some(marker) {
-        return Ownership::Ours;
-    }
-    ownership(known, marker, &group.id, &group.comments)
+    ownership_by_marker(known, marker, &group.id, &group.comments)
 }
 
 fn delete(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::document::Document;
 use super::marker::Marker;
-use super::ownership::{Known, Ownership, ownership, surely_gone};
+use super::ownership::{Known, Ownership, ownership_by_marker, surely_gone};
 use super::tenant::{Grants, retains};
 use super::timing::{LATER, READ_LAG, SOON};
 use super::{AccountView, Next, Reason, Verdict, unpaused};
@@ -182,11 +182,7 @@ fn granted(seen: &Seen, document: &Document) -> Result<(), Verdict> {
 
 fn whose(seen: &Seen, marker: &Marker, policy: &Policy) -> Ownership {
     let known = Known { identity: seen.memory.create_time.as_deref(), marker_uid: seen.memory.marker_uid.as_deref() };
-    // One that carries our whole marker was made by us in the place of one that somebody deleted.
-    if Marker::parse(&policy.description).1.as_ref() == Some(marker) {
-        return Ownership::Ours;
-    }
-    ownership(known, marker, &policy.create_time, &policy.description)
+    ownership_by_marker(known, marker, &policy.create_time, &policy.description)
 }
 
 fn delete(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {

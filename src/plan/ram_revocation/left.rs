@@ -106,7 +106,7 @@ fn still_left(left: &LeftOver, account: &AccountView, identity: &str, text: &str
         LeftKind::RamGroup => "RamGroup",
     };
     let ours = Marker::for_kind(kind, &account.owner_id, &left.namespace, &left.name, &left.uid);
-    left.identity.as_ref().is_none_or(|known| known == identity) && Marker::parse(text).1 == Some(ours)
+    left.identity.as_ref().is_none_or(|known| known == identity) && ours.ends(text)
 }
 
 #[cfg(test)]
