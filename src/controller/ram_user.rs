@@ -446,7 +446,8 @@ impl<'a> UserPass<'a> {
         let mut facts = self.object.status.clone().unwrap_or_default();
         change(&mut facts);
         status::write(self.ctx, self.key, &mut self.object, facts).await?;
-        self.memory = memory(&self.object);
+        // The rest may have been learnt in this pass and is not in the status yet.
+        self.memory.login = memory(&self.object).login;
         self.reset = reset(&self.object);
         Ok(())
     }
