@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt as _;
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Map, Value, json};
 
 use crate::kill::Random;
 use crate::world::{World, condition, eventually, merge};
 
 fn steps() -> usize {
-    if std::env::var("PROOF").as_deref() == Ok("long") { 300 } else { 25 }
+    if std::env::var("PROOF").as_deref() == Ok("long") { 900 } else { 75 }
 }
 
 /// The schema of a kind's spec, as it is committed.
@@ -33,6 +33,9 @@ fn texts(path: &str) -> &'static [&'static str] {
         "mobilePhone" => &["", "86-13900000000", "none"],
         "policies[].name" => &["AliyunOTSReadOnlyAccess", "AliyunOTSFullAccess", "shared-one", "shared-two"],
         "groups[].name" => &["readers", "writers", "-x"],
+        "consoleLogin.initialPassword.secret.name" => &["walkers-one", "walkers-two"],
+        "consoleLogin.initialPassword.secretRef.name" => &["chosen"],
+        "consoleLogin.initialPassword.secretRef.key" => &["pw", "other"],
         "deletionGracePeriod" => &["0s", "1h", "-1h"],
         "rotation.interval" => &["30d", "90d", "1h"],
         "rotation.overlap" => &["3h", "1d", "1m"],
@@ -146,7 +149,11 @@ async fn walks_over_specs_of_a_user() {
     // Whatever a spec may say, so that what decides is the spec.
     let documents = json!({"actions": ["*"], "resources": ["*"]});
     let attach = json!({"system": ["*"], "custom": ["*"], "groups": ["*"]});
-    world.tenant(json!({"attach": attach, "documents": documents, "retain": "Allow"})).await;
+    world.tenant(json!({"attach": attach, "documents": documents, "retain": "Allow", "consoleLogin": "Allow"})).await;
+    let passwords = json!({"pw": "Chosen-by-a-person-1", "other": "Chosen-by-a-person-2"});
+    let secret =
+        serde_json::from_value(json!({"metadata": {"name": "chosen"}, "stringData": passwords})).expect("a Secret");
+    world.secrets().create(&PostParams::default(), &secret).await.expect("created");
     for name in ["readers", "writers"] {
         world.ram.person().create_group(name);
         let spec = json!({"accountRef": {"name": world.name}, "policies": []});
@@ -182,7 +189,12 @@ async fn walks_over_specs_of_a_user() {
         }
     }
     println!("walks of a user: {taken} specs taken, {refused} refused");
-    world.apply(json!({"kind": "RamUser", "metadata": {"name": "fresh", "namespace": world.ns}, "spec": last})).await;
+    let mut fresh = last.clone();
+    // A Secret with a generated password is one user's alone.
+    if let Some(name) = fresh.pointer_mut("/consoleLogin/initialPassword/secret/name") {
+        *name = json!("of-the-fresh-one");
+    }
+    world.apply(json!({"kind": "RamUser", "metadata": {"name": "fresh", "namespace": world.ns}, "spec": fresh})).await;
     let reasons = (settled(&world, "RamUser", "walker").await, settled(&world, "RamUser", "fresh").await);
     assert_eq!(reasons.0, reasons.1, "{last:#}");
     // What is too much stays until it is known what there is to be.
@@ -199,6 +211,7 @@ async fn walks_over_specs_of_a_user() {
             given("displayName", &user.display_name),
             given("email", &user.email),
             given("mobilePhone", &user.mobile_phone),
+            last.get("consoleLogin").map(|_| user.logon.as_ref().is_some_and(|logon| logon.active)),
             // Otherwise what an earlier spec attached stays.
             last.get("policies").filter(|_| exclusive).map(|_| user.policies.iter().cloned().collect::<BTreeSet<_>>()),
             last.get("groups").filter(|_| exclusive).map(|_| user.groups.iter().cloned().collect::<BTreeSet<_>>()),
