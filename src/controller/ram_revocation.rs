@@ -183,7 +183,7 @@ impl<'a> RevocationPass<'a> {
                 self.ctx.interests.note(ObjectKey::new(RamUser::KIND, Some(&namespace), &name), self.key);
                 let found = holders_of(self.ctx, &namespace, &name, &order.user.user_name, None).await?;
                 let others = found.into_iter().filter(|found| found.uid.as_deref() != Some(&uid));
-                self.claims = others.map(|found| self.claim(&namespace, found)).collect();
+                self.claims = others.map(|found| self.claim(found)).collect();
                 // Nobody waits for these when the user is to go with them.
                 if wants_user(order) {
                     add(&mut self.strays, self.claims.iter().flat_map(|claim| claim.strays.clone()));
@@ -194,11 +194,8 @@ impl<'a> RevocationPass<'a> {
         Ok(())
     }
 
-    fn claim(&self, namespace: &str, found: KeyFound) -> Claim {
-        if !found.order {
-            let subject = ObjectKey::new(RamAccessKey::KIND, Some(namespace), &found.name);
-            self.ctx.interests.note(subject, self.key);
-        }
+    fn claim(&self, found: KeyFound) -> Claim {
+        self.ctx.interests.note(found.subject, self.key);
         Claim {
             deleting: found.deleting,
             disarmed: found.journal.state == Some(KeyState::Inactive),
@@ -378,9 +375,8 @@ impl Pass for RevocationPass<'_> {
         if !self.changed || self.account.is_err() {
             return Ok(());
         }
-        let order = self.object.spec.order.as_ref().and_then(|order| order.account_id.clone());
-        let same = self.account.as_ref().is_ok_and(|a| order.is_none_or(|id| id == a.view.account_id));
-        if same {
+        let ordered = self.object.spec.order.as_ref().and_then(|order| order.account_id.as_ref());
+        if self.account.as_ref().is_ok_and(|account| account.view.has(ordered)) {
             self.look_at_cluster().await?;
             self.look_at_ram().await?;
             self.changed = false;

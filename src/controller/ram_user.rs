@@ -329,7 +329,7 @@ impl<'a> UserPass<'a> {
     }
 
     fn key_object(&self, found: KeyFound) -> KeyObject {
-        self.ctx.interests.note(ObjectKey::new("RamAccessKey", Some(&self.key.namespace), &found.name), self.key);
+        self.ctx.interests.note(found.subject, self.key);
         KeyObject {
             deleting: found.deleting,
             strays: found.journal.strays().map(|key| key.id.clone()).collect(),
@@ -670,6 +670,8 @@ pub async fn delete_user(client: &ram::Client, id: &str, name: &str) -> Result<(
 pub struct KeyFound {
     /// Its name.
     pub name: String,
+    /// The object itself, for who waits for it.
+    pub subject: ObjectKey,
     /// It is a RamRevocation.
     pub order: bool,
     /// It is being deleted, or is a RamRevocation.
@@ -713,6 +715,7 @@ pub async fn holders_of(
             deleting: object.metadata.deletion_timestamp.is_some(),
             uid: object.uid(),
             interval: object.data.pointer("/spec/rotation/interval").is_some(),
+            subject: ObjectKey::new(RamAccessKey::KIND, Some(namespace), &name),
             name,
             journal,
             ids,
@@ -734,13 +737,15 @@ async fn orders_of(ctx: &Ctx, namespace: &str, user: &str, user_name: &str) -> R
     let params = ListParams::default().fields(&format!("spec.order.user.userName={user_name}"));
     let list = Api::<RamRevocation>::all(ctx.kube.clone()).list(&params).await?;
     let found = |object: RamRevocation| {
-        let name = format!("RamRevocation {}", object.name_any());
+        let subject = ObjectKey::new(RamRevocation::KIND, None, &object.name_any());
+        let name = format!("RamRevocation {}", subject.name);
         let order = object.spec.order.filter(|order| order.user.namespace == namespace && order.user.name == user)?;
         let strays = object.status.and_then(|status| status.strays).unwrap_or_default();
         let strays = strays.into_iter().chain(order.strays.into_iter().flatten());
         let ids = order.access_key_ids.into_iter().chain(order.disabled_ids).chain(strays.map(|key| key.id));
         Some(KeyFound {
             name,
+            subject,
             order: true,
             deleting: true,
             uid: Some(order.uid),

@@ -145,15 +145,20 @@ fn groups(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<> 
 }
 
 fn revocations(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<> {
-    let (by_user, by_key) = (Arc::clone(ctx), Arc::clone(ctx));
+    let (by_user, by_key, by_order) = (Arc::clone(ctx), Arc::clone(ctx), Arc::clone(ctx));
     let users: Api<Meta<RamUser>> = Api::all(watches.clone());
     let keys: Api<Meta<RamAccessKey>> = Api::all(watches.clone());
+    // A user goes after its keys: its order waits for theirs.
+    let orders: Api<Meta<RamRevocation>> = Api::all(watches.clone());
     let controller = base::<RamRevocation>(ctx, Api::all(watches.clone()))
         .watches(users, ctx.settings.watched(), move |user: Meta<RamUser>| {
             wake::<RamRevocation>(&by_user, RamUser::KIND, &user)
         })
         .watches(keys, ctx.settings.watched(), move |key: Meta<RamAccessKey>| {
             wake::<RamRevocation>(&by_key, RamAccessKey::KIND, &key)
+        })
+        .watches(orders, ctx.settings.watched(), move |order: Meta<RamRevocation>| {
+            wake::<RamRevocation>(&by_order, RamRevocation::KIND, &order)
         });
     drain(controller.reconcile_all_on(woken(ctx, &ctx.wake_all, RamRevocation::KIND)), Arc::clone(ctx))
 }

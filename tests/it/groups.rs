@@ -173,12 +173,12 @@ async fn a_document_outside_the_tenants_bounds_is_never_written() {
 async fn the_whole_of_a_team_is_made_and_goes() {
     let world = corner("team").await;
     let operator = world.operator().await;
-    // In no particular order: each waits for what it refers to.
+    // From the last to the first: each waits for what it refers to.
     member(&world, "alice", json!([{"type": "RamGroup", "name": "readers"}])).await;
+    world.ready("RamUser", "alice", "False", "GroupNotReady").await;
     let policies = json!([{"type": "System", "name": READ}, {"type": "RamPolicy", "name": "sensors"}]);
     group(&world, "readers", json!({"comments": "the team", "policies": policies})).await;
     world.ready("RamGroup", "readers", "False", "PolicyNotReady").await;
-    world.ready("RamUser", "alice", "False", "GroupNotReady").await;
     policy(&world, "sensors", json!({"statements": allow(&["ots:Get*"])})).await;
     world.available("RamPolicy", "sensors").await;
     world.available("RamGroup", "readers").await;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::rotation::{
     ask, assert_says, assert_true, assert_well, assert_without, create, done, hours, looked, lose_status, made,
-    no_writes, rotated, stored, take_off, usual_tenant, works,
+    no_writes, rotated, stored, take_off, until_without, usual_tenant, works,
 };
 use crate::support::operator::NAMESPACE;
 use crate::support::ram::Options;
@@ -443,15 +443,6 @@ async fn right_to_restart(world: &World) {
     let bindings: Api<RoleBinding> = Api::namespaced(world.admin.clone(), &world.ns);
     let binding = serde_json::from_value(binding).expect("a RoleBinding");
     bindings.create(&PostParams::default(), &binding).await.expect("made");
-}
-
-/// Looks until a condition is gone: a right that was just given takes a moment.
-async fn until_without(world: &World, type_: &str) {
-    eventually(&format!("{type_} to go"), || async {
-        let object = looked(world, "ingest").await;
-        condition(&object, type_).map_or(Ok(()), |found| Err(found.to_string()))
-    })
-    .await;
 }
 
 fn targets(names: &[(&str, &str)]) -> Value {
