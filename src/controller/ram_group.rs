@@ -332,12 +332,15 @@ impl<'a> GroupPass<'a> {
     }
 }
 
-/// Finds out which members the installation `owner` made.
-pub async fn mark_ours(client: &ram::Client, owner: &str, members: &mut [(String, bool)]) -> Result<(), Error> {
-    for (name, ours) in members {
-        let user = client.get_user(name).await?;
-        *ours = user.and_then(|user| Marker::parse(&user.comments).1).is_some_and(|marker| marker.owner_id == owner);
+/// Finds out which members the installation `owner` made. One that went since it was listed is in no group any more.
+pub async fn mark_ours(client: &ram::Client, owner: &str, members: &mut Vec<(String, bool)>) -> Result<(), Error> {
+    let mut found = Vec::new();
+    for (name, _) in std::mem::take(members) {
+        let Some(user) = client.get_user(&name).await? else { continue };
+        let ours = Marker::parse(&user.comments).1.is_some_and(|marker| marker.owner_id == owner);
+        found.push((name, ours));
     }
+    *members = found;
     Ok(())
 }
 

@@ -319,7 +319,7 @@ pub fn as_policy(detail: &PolicyDetail) -> Policy {
     }
 }
 
-/// Who has a policy, and whether the installation `owner` made that user or group.
+/// Who has a policy, and whether the installation `owner` made that user or group. One that went since it was listed has nothing any more.
 pub async fn holders(
     client: &ram::Client,
     owner: &str,
@@ -329,11 +329,11 @@ pub async fn holders(
     let mut all = Vec::new();
     for name in &entities.users {
         let user = client.get_user(name).await?;
-        all.push((Holder::User(name.clone()), user.is_some_and(|user| ours(&user.comments))));
+        all.extend(user.map(|user| (Holder::User(name.clone()), ours(&user.comments))));
     }
     for name in &entities.groups {
         let group = client.group(name).await?;
-        all.push((Holder::Group(name.clone()), group.is_some_and(|group| ours(&group.comments))));
+        all.extend(group.map(|group| (Holder::Group(name.clone()), ours(&group.comments))));
     }
     all.extend(entities.roles.iter().map(|name| (Holder::Role(name.clone()), false)));
     Ok(all)

@@ -74,6 +74,8 @@ pub struct World {
     pub clock: EmuClock,
     /// The first namespace, which the tenant selects.
     pub ns: String,
+    /// How much had been logged when it began.
+    pub logged: usize,
 }
 
 fn unique(test: &str) -> String {
@@ -104,9 +106,10 @@ impl World {
         let admin = Client::try_from(shared.cluster.admin_config()).expect("a client");
         let name = unique(test);
         let clock = options.clock.clone();
+        let logged = oracle::logged();
         let ram = Emulator::start(options).await;
         let ns = name.clone();
-        let world = Self { name, admin, ram, clock, ns };
+        let world = Self { name, admin, ram, clock, ns, logged };
         world.namespace(&world.ns, json!({"ram-test": world.name})).await;
         world
     }
@@ -350,7 +353,7 @@ impl World {
     /// The last word of every test: no secret anywhere but in Secrets.
     pub async fn examine(&self, operator: Option<&Running>) {
         let secrets = self.ram.secrets();
-        oracle::examine_log(&secrets);
+        oracle::examine_log(self.logged, &secrets);
         for kind in KINDS {
             let list =
                 self.dynamic(kind, None).list(&ListParams::default().labels(&self.label())).await.expect("a list");
