@@ -124,6 +124,7 @@ impl Default for Run {
 }
 
 /// Flags of `policy`.
+#[allow(clippy::struct_excessive_bools, reason = "flags, each read by name")]
 #[derive(Clone, Debug, Parser)]
 pub struct Policy {
     /// The account's number.
@@ -154,6 +155,10 @@ pub struct Policy {
     /// users into groups.
     #[arg(long)]
     pub groups: bool,
+
+    /// Also for RamAccount.spec.settings: to change the account's alias, its rules for passwords and log-on, and from where keys may be used.
+    #[arg(long)]
+    pub settings: bool,
 }
 
 /// A lone word would be taken for a module, of which there is none by that name, so that nothing would be logged.

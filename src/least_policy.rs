@@ -9,8 +9,16 @@ use crate::config::Policy;
 /// The permission to attach is checked on the user and on the policy, so the globs decide what can be handed out at most.
 #[must_use]
 pub fn document(flags: &Policy) -> Value {
-    let Policy { account, user_name_prefix: prefix, attach_system, attach_custom, policies, groups, console_login } =
-        flags;
+    let Policy {
+        account,
+        user_name_prefix: prefix,
+        attach_system,
+        attach_custom,
+        policies,
+        groups,
+        console_login,
+        settings,
+    } = flags;
     let user = format!("acs:ram:*:{account}:user/{prefix}*");
     let group = format!("acs:ram:*:{account}:group/{prefix}*");
     // Names of policies have no dot.
@@ -79,7 +87,29 @@ pub fn document(flags: &Policy) -> Value {
         // Whoever has a policy or is in a group: whether that one is of this installation decides.
         statements.push(allow(&["GetUser"], &json!(format!("acs:ram:*:{account}:user/*"))));
     }
+    if *settings {
+        statements.extend(of_settings(account));
+    }
     json!({ "Version": "1", "Statement": statements })
+}
+
+/// What the settings of the account need.
+fn of_settings(account: &str) -> [Value; 3] {
+    let read_and_write = [
+        "GetAccountAlias",
+        "SetAccountAlias",
+        "GetPasswordPolicy",
+        "SetPasswordPolicy",
+        "GetSecurityPreference",
+        "SetSecurityPreference",
+    ];
+    [
+        allow(&read_and_write, &json!(format!("acs:ram:*:{account}:*"))),
+        // On which resource RAM checks these is not documented.
+        allow(&["GetAccessKeyPolicyForAccount", "SetAccessKeyPolicyForAccount"], &json!("*")),
+        // Whether the operator's own key, which is of a user of any name, has sources of its own.
+        allow(&["GetAccessKeyPolicy"], &json!(format!("acs:ram:*:{account}:user/*"))),
+    ]
 }
 
 fn allow(actions: &[&str], resource: &Value) -> Value {

@@ -12,6 +12,7 @@ mod ram_revocation;
 mod ram_tenant;
 mod ram_user;
 mod schema;
+mod settings;
 
 pub use common::{AccountRef, Request, Requests, Span, Status};
 pub use console_login::{
@@ -41,6 +42,9 @@ pub use ram_user::{
     RamUserSpec, RamUserStatus, UserDeletionPolicy, UserState,
 };
 pub use schema::{crds, to_yaml};
+pub use settings::{
+    AccountSettings, MfaOperation, PasswordPolicy, SecurityPreference, SettingStatus, SettingsStatus, VerificationType,
+};
 
 /// API group of every kind, and prefix of every label, annotation and finalizer this operator writes.
 pub const GROUP: &str = "ram-operator.dev";

@@ -131,10 +131,10 @@ impl Default for Rotation {
     }
 }
 
-/// From where a key may be used (IMS SetAccessKeyPolicy). At least one source.
+/// From where a key may be used. At least one source.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("size(self.publicCidrs) + size(self.vpcs) > 0", "`allowedSources` must name at least one source: with none the key could not be used at all. Use `state: Inactive` for that"))]
+#[x_kube(validation = ("size(self.publicCidrs) + size(self.vpcs) > 0", "`allowedSources` must name at least one source: with none a key could not be used at all, which is what `state: Inactive` of a RamAccessKey is for"))]
 pub struct AllowedSources {
     /// Public addresses, or ranges in CIDR notation.
     #[serde(default)]

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{Requests, Span, pending, status};
+use super::settings::{AccountSettings, SettingsStatus};
 
 /// One Alibaba Cloud account: how the operator reaches it, and how much of its API it may use.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,13 @@ use super::common::{Requests, Span, pending, status};
     printcolumn(name = "Account", type_ = "string", json_path = ".status.accountId"),
     printcolumn(name = "Owner", type_ = "string", json_path = ".status.ownerId", priority = 1),
     printcolumn(name = "Caller", type_ = "string", json_path = ".status.callerArn", priority = 1),
+    printcolumn(name = "Alias", type_ = "string", json_path = ".status.alias", priority = 1),
+    printcolumn(
+        name = "Settings",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"SettingsApplied\")].reason",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -69,6 +77,11 @@ pub struct RamAccountSpec {
     #[serde(default = "hour")]
     #[x_kube(validation = ("self >= duration('1m')", "`lookInterval` must be at least '1m'"))]
     pub look_interval: Span,
+
+    /// The account's own settings: its alias, rules for passwords, what users may do by themselves, from where keys may be used. Absent: not managed.
+    /// Trouble with them shows in the condition `SettingsApplied` and never keeps the account from being used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings: Option<AccountSettings>,
 }
 
 fn half() -> i32 {
@@ -207,6 +220,9 @@ pub struct RamAccountStatus {
     /// Who the operator is in RAM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caller_arn: Option<String>,
+    /// The account's alias, if it has one: what stands before `.onaliyun.com` in the default domain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
     /// The part after `@` in user principal names (IMS GetDefaultDomain).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_domain: Option<String>,
@@ -216,10 +232,13 @@ pub struct RamAccountStatus {
     /// How much of the account's quotas is used (IMS GetAccountSummary), read once a `lookInterval`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// What the operator remembers of the settings that it manages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings: Option<SettingsStatus>,
     /// Requests by annotation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<Requests>,
-    /// `Ready`; `Stalled` and `QuotaLow` when they are true.
+    /// `Ready`; `SettingsApplied`, true or false, where `spec.settings` is given; `Stalled` and `QuotaLow` when they are true.
     #[serde(default)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

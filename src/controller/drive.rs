@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, DynamicObject, PartialObjectMeta, Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::runtime::events::{Event, EventType, Recorder};
@@ -32,7 +33,7 @@ use crate::lease::Lease;
 use crate::metrics::Metrics;
 use crate::plan::reason::Readiness;
 use crate::plan::timing::LATER;
-use crate::plan::{Extra, Next, Reason, Verdict};
+use crate::plan::{Extra, Next, Reason, Standing, Verdict};
 use crate::ram::Class;
 
 /// Steps of one pass; after that the object waits its turn again.
@@ -139,6 +140,8 @@ pub struct Passed<K: Kind> {
     pub facts: K::Status,
     /// Conditions beside those that every kind has: type, reason, message.
     pub extra: Vec<Extra>,
+    /// Conditions beside those that every kind has, which may be false too: type, reason, message.
+    pub standing: Vec<Standing>,
     /// The plan's verdict, or what ended the pass early.
     pub outcome: Result<Verdict, Error>,
     /// When to look again at rest.
@@ -150,7 +153,8 @@ pub struct Passed<K: Kind> {
 impl<K: Kind> Passed<K> {
     /// A pass without more conditions, looked at again in an hour.
     pub fn new(object: K, facts: K::Status, outcome: Result<Verdict, Error>) -> Self {
-        Self { object, facts, extra: Vec::new(), outcome, look: Duration::from_hours(1), at_most: None }
+        let (extra, standing) = (Vec::new(), Vec::new());
+        Self { object, facts, extra, standing, outcome, look: Duration::from_hours(1), at_most: None }
     }
 }
 
@@ -282,7 +286,7 @@ fn retry(ctx: &Ctx, key: &ObjectKey, error: &Error) -> Action {
 
 /// Writes the status if it differs, publishes an event if `Ready` changed, and says when to look again.
 async fn conclude<K: Kind>(ctx: &Ctx, key: &ObjectKey, passed: Passed<K>) -> Result<Action, Error> {
-    let Passed { mut object, facts, extra, outcome, look, at_most } = passed;
+    let Passed { mut object, facts, extra, standing, outcome, look, at_most } = passed;
     let failed = outcome.is_err();
     let failures = ctx.echoes.count(key, failed);
     if let Err(error) = &outcome {
@@ -309,7 +313,7 @@ async fn conclude<K: Kind>(ctx: &Ctx, key: &ObjectKey, passed: Passed<K>) -> Res
     wait = at_most.map_or(wait, |most| wait.min(most));
     let before = status::find(object.status(), "Ready").cloned();
     let told: Vec<_> = object.status().map(|status| status.conditions().to_vec()).unwrap_or_default();
-    let next = compose(ctx, &object, facts, &extra, verdict.as_ref(), !failed);
+    let next = compose(ctx, &object, facts, (&extra, &standing), verdict.as_ref(), !failed);
     match status::write(ctx, key, &mut object, next).await {
         Ok(changed) => {
             let after = status::find(object.status(), "Ready");
@@ -320,10 +324,8 @@ async fn conclude<K: Kind>(ctx: &Ctx, key: &ObjectKey, passed: Passed<K>) -> Res
                     announce(ctx, &object, verdict).await;
                 }
             }
-            for (type_, reason, message) in &extra {
-                if changed && !told.iter().any(|c| c.type_ == *type_ && c.status == "True" && c.reason == *reason) {
-                    note(ctx, &object, EventType::Warning, reason, message.clone()).await;
-                }
+            if changed {
+                tell(ctx, &object, &told, (&extra, &standing)).await;
             }
         }
         Err(Error::Gone) => return Ok(forget::<K>(ctx, key)),
@@ -336,6 +338,27 @@ async fn conclude<K: Kind>(ctx: &Ctx, key: &ObjectKey, passed: Passed<K>) -> Res
         wait = Duration::ZERO;
     }
     Ok(Action::requeue(wait))
+}
+
+/// Conditions beside those that every kind has: those that are true, and those that are there in any case.
+type Beside<'a> = (&'a [Extra], &'a [Standing]);
+
+/// An event for each of them that was not `told` before.
+async fn tell<K: Kind>(ctx: &Ctx, object: &K, told: &[Condition], (extra, standing): Beside<'_>) {
+    for (type_, reason, message) in extra {
+        if !told.iter().any(|c| c.type_ == *type_ && c.status == "True" && c.reason == *reason) {
+            note(ctx, object, EventType::Warning, reason, message.clone()).await;
+        }
+    }
+    for (type_, reason, message) in standing {
+        if !told.iter().any(|c| c.type_ == *type_ && c.reason == reason.name()) {
+            note(ctx, object, event_type(*reason), reason.name(), message.clone()).await;
+        }
+    }
+}
+
+fn event_type(reason: Reason) -> EventType {
+    if reason.is_trouble() { EventType::Warning } else { EventType::Normal }
 }
 
 fn report(error: &Error, failures: u32) {
@@ -363,7 +386,7 @@ fn compose<K: Kind>(
     ctx: &Ctx,
     object: &K,
     mut facts: K::Status,
-    extra: &[Extra],
+    (extra, standing): Beside<'_>,
     verdict: Option<&Verdict>,
     complete: bool,
 ) -> K::Status {
@@ -377,6 +400,10 @@ fn compose<K: Kind>(
                 unknown_annotations(object).map(|message| ("UnknownAnnotation", "UnknownAnnotation", message));
             for (type_, reason, message) in extra.iter().chain(&unknown) {
                 all.push(status::condition(&previous, type_, "True", reason, message.clone(), generation, now));
+            }
+            for (type_, reason, message) in standing {
+                let (status, reason) = (status::truth(reason.readiness()), reason.name());
+                all.push(status::condition(&previous, type_, status, reason, message.clone(), generation, now));
             }
             facts.set_conditions(all, generation);
         }
@@ -447,8 +474,7 @@ pub fn paused<K: Resource>(object: &K) -> bool {
 
 /// An event on the object. Best effort: a terminating namespace refuses it, which is no reason to fail.
 pub async fn announce<K: Kind>(ctx: &Ctx, object: &K, verdict: &Verdict) {
-    let type_ = if verdict.reason.is_trouble() { EventType::Warning } else { EventType::Normal };
-    note(ctx, object, type_, verdict.reason.name(), verdict.message()).await;
+    note(ctx, object, event_type(verdict.reason), verdict.reason.name(), verdict.message()).await;
 }
 
 /// Publishes any event.

@@ -18,6 +18,7 @@ pub mod ram_user;
 pub mod references;
 pub mod seal;
 pub mod secret;
+pub mod settings;
 pub mod start;
 pub mod status;
 pub mod tenancy;

@@ -14,14 +14,15 @@ use super::accounts::Account;
 use super::console_login::login_url;
 use super::drive::{Ctx, Kind, ObjectKey, Passed, set_finalizer};
 use super::error::Error;
+use super::settings::settle;
 use crate::api::{
     self, CredentialSecret, CredentialSource, RamAccount, RamAccountStatus, RamGroup, RamPolicy, RamRevocation,
     RamUser, Usage, Used,
 };
 use crate::digest;
 use crate::plan::marker::default_owner_id;
-use crate::plan::ram_account::{Answered, endpoint_is_public, judge, looks_like_key_id};
-use crate::plan::{AccountView, Extra, Reason, Verdict};
+use crate::plan::ram_account::{Answered, alias_in, endpoint_is_public, judge, looks_like_key_id};
+use crate::plan::{AccountView, Extra, Reason, Standing, Verdict};
 use crate::ram::{self, Budget, Class, Credential, Endpoints, Source};
 
 impl Kind for RamAccount {
@@ -52,11 +53,12 @@ impl Kind for RamAccount {
 async fn pass(ctx: &Ctx, key: &ObjectKey, mut object: RamAccount) -> Passed<RamAccount> {
     let look = object.spec.look_interval.duration().unwrap_or(Duration::from_hours(1));
     let mut facts = object.status.clone().unwrap_or_default();
-    let outcome = judge_account(ctx, key, &mut object, &mut facts, look).await;
+    let mut standing = Vec::new();
+    let outcome = judge_account(ctx, key, &mut object, &mut facts, &mut standing, look).await;
     publish(ctx, &key.name, &outcome);
     let extra = quota_low(&facts);
     let outcome = outcome.map(|(_, verdict)| verdict);
-    Passed { extra, look, ..Passed::new(object, facts, outcome) }
+    Passed { extra, standing, look, ..Passed::new(object, facts, outcome) }
 }
 
 /// Tells everybody whether the account can be used. Trouble that passes by itself changes nothing: credentials that were checked
@@ -90,6 +92,7 @@ async fn judge_account(
     key: &ObjectKey,
     object: &mut RamAccount,
     facts: &mut RamAccountStatus,
+    standing: &mut Vec<Standing>,
     look: Duration,
 ) -> Result<(Arc<Account>, Verdict), Error> {
     let dependents = match object.meta().deletion_timestamp {
@@ -113,6 +116,14 @@ async fn judge_account(
     })?;
     facts.account_id = Some(identity.account_id.clone());
     facts.caller_arn = Some(identity.arn);
+    // Before the domain is read: another alias makes another domain.
+    let recheck = if object.meta().deletion_timestamp.is_some() {
+        None
+    } else {
+        let settled = settle(ctx, object, &client, facts).await?;
+        standing.extend(settled.standing);
+        settled.recheck
+    };
     extras(&client, facts).await?;
     let view = AccountView {
         account_id: identity.account_id,
@@ -123,7 +134,7 @@ async fn judge_account(
     };
     let verdict = match object.meta().deletion_timestamp {
         Some(_) => Verdict::new(Reason::InUse).about(dependents).again_in(Duration::from_secs(5)),
-        None => Verdict::new(Reason::Available),
+        None => Verdict { recheck, ..Verdict::new(Reason::Available) },
     };
     Ok((Arc::new(Account { view, client, look_interval: look, fingerprint }), verdict))
 }
@@ -134,6 +145,7 @@ async fn extras(client: &ram::Client, facts: &mut RamAccountStatus) -> Result<()
     match client.default_domain().await {
         Ok(domain) => {
             facts.login_url = Some(login_url(&domain));
+            facts.alias = alias_in(&domain, facts.account_id.as_deref().unwrap_or_default());
             facts.default_domain = Some(domain);
         }
         Err(error) if optional(&error) => {}

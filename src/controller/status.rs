@@ -20,11 +20,7 @@ pub fn conditions(
     now: Timestamp,
 ) -> Vec<Condition> {
     let readiness = verdict.reason.readiness();
-    let ready = match readiness {
-        Readiness::Yes => "True",
-        Readiness::No | Readiness::Stalled => "False",
-        Readiness::Unknown => "Unknown",
-    };
+    let ready = truth(readiness);
     let (reason, message) = (verdict.reason.name(), verdict.message());
     let mut all = vec![condition(previous, "Ready", ready, reason, message.clone(), generation, now)];
     if readiness == Readiness::Stalled {
@@ -42,6 +38,16 @@ pub fn conditions(
         all.push(condition(previous, "DriftFound", "True", "DriftFound", message, generation, now));
     }
     all
+}
+
+/// The status of a condition whose reason says this.
+#[must_use]
+pub const fn truth(readiness: Readiness) -> &'static str {
+    match readiness {
+        Readiness::Yes => "True",
+        Readiness::No | Readiness::Stalled => "False",
+        Readiness::Unknown => "Unknown",
+    }
 }
 
 /// One more condition, keeping the time of an earlier one of the same status.

@@ -15,6 +15,7 @@ pub mod ram_policy;
 pub mod ram_revocation;
 pub mod ram_user;
 pub mod reason;
+pub mod settings;
 pub mod tenant;
 pub mod timing;
 
@@ -100,6 +101,9 @@ pub fn unpaused(paused: bool) -> Result<(), Verdict> {
 
 /// Type, reason and message of a condition beside `Ready` that is true.
 pub type Extra = (&'static str, &'static str, String);
+
+/// Type, reason and message of a condition beside `Ready` that is there whether it is true or not: its reason says which.
+pub type Standing = (&'static str, Reason, String);
 
 /// An account that can be used, as plain data.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -29,6 +29,12 @@ pub fn judge(seen: &Answered<'_>) -> Result<(), Verdict> {
     }
 }
 
+/// The alias that stands in an account's default domain; without one the account's number stands there.
+#[must_use]
+pub fn alias_in(domain: &str, account_id: &str) -> Option<String> {
+    domain.strip_suffix(".onaliyun.com").filter(|alias| *alias != account_id).map(str::to_owned)
+}
+
 /// Whether an endpoint may be used without the operator's consent: TLS, and a host of RAM, IMS or STS.
 ///
 /// Other names below aliyuncs.com are handed out to customers, as for buckets and functions.
@@ -65,6 +71,13 @@ mod tests {
         assert_eq!(refused(Answered { pinned: Some("2"), older: Some("old"), ..seen.clone() }), Reason::WrongAccount);
         assert_eq!(refused(Answered { wanted: Some("2"), ..seen.clone() }), Reason::WrongAccount);
         assert_eq!(refused(Answered { older: Some("old"), ..seen }), Reason::AccountAlreadyManaged);
+    }
+
+    #[test]
+    fn the_default_domain_tells_the_alias() {
+        assert_eq!(alias_in("acme.onaliyun.com", "1").as_deref(), Some("acme"));
+        assert_eq!(alias_in("1234567890123456.onaliyun.com", "1234567890123456"), None);
+        assert_eq!(alias_in("acme.example.com", "1"), None);
     }
 
     #[test]

@@ -87,6 +87,12 @@ reasons! {
     EndpointRefused Stalled "An endpoint outside aliyuncs.com, or without TLS, is not allowed" "Remove it, or start the operator with --allow-custom-endpoints.";
     InUse No "Objects still depend on it" "Delete the objects that the detail names, or wait for their deletion.";
 
+    Applied Yes "The account's settings are as asked for" "Nothing to do.";
+    AliasDiffers No "The account has another alias than asked for" "Put the one it has into settings.alias, or set settings.aliasChange to Allow, which renames the log-on of every user.";
+    AliasTaken No "The alias cannot be had: another account has it" "Choose another settings.alias.";
+    SettingsContested No "Somebody else keeps changing a setting, or RAM does not keep it, so that it is written no more" "Find who changes it, and have one side give in; any change of the spec tries again.";
+    SourcesShutOut No "The allowed sources of the account's keys could shut out the operator itself" "Give the operator a role, or give its own AccessKey sources of its own in RAM, which count in place of the account's.";
+
     NotATenant No "No RamTenant of this account selects the namespace" "Ask the platform team for a RamTenant, or a label on the namespace.";
     TenantAmbiguous No "More than one RamTenant of this account selects the namespace" "Ask the platform team to leave one.";
     NameNotAllowed No "The tenant does not allow this name in RAM" "Leave the name out in a new object, or ask for it in the RamTenant's names.";

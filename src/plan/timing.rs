@@ -25,6 +25,8 @@ pub const OVERLAP: Duration = Duration::from_secs(24 * HOUR);
 pub const QUARANTINE: Duration = Duration::from_secs(72 * HOUR);
 /// GetAccessKeyPolicy may show what was before for this long after a SetAccessKeyPolicy.
 pub const SOURCES_LAG: Duration = Duration::from_secs(5 * MINUTE);
+/// A setting of the account that stayed as it was written for this long is no longer contested by whoever changed it before.
+pub const PEACE: Duration = Duration::from_secs(7 * 24 * HOUR);
 /// Look again after this when the world is expected to move by itself.
 pub const SOON: Duration = Duration::from_secs(5);
 /// Look again after this when somebody else has to move.

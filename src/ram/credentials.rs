@@ -144,6 +144,14 @@ impl Keyring {
         true
     }
 
+    /// The long-lived pair that everything begins with, if there is one.
+    pub(super) fn long_lived(&self) -> Option<&Credential> {
+        match &self.source {
+            Source::Static(credential) if credential.security_token.is_none() => Some(credential),
+            Source::Static(_) | Source::Rrsa { .. } | Source::EcsRole { .. } => None,
+        }
+    }
+
     /// Whether asking again can give another credential.
     fn renews(&self) -> bool {
         self.role.is_some() || !matches!(self.source, Source::Static(_))
@@ -217,6 +225,26 @@ mod tests {
         assert_eq!(renewal(at(0), at(900)), at(450));
         // Already over: at once.
         assert!(renewal(at(100), at(50)) <= at(100));
+    }
+
+    #[test]
+    fn only_a_given_pair_without_a_token_lives_long() {
+        let credential = |token: Option<&str>| Credential {
+            access_key_id: "LTAI1".to_owned(),
+            access_key_secret: "hush-secret".into(),
+            security_token: token.map(Into::into),
+            expiration: None,
+        };
+        let long_lived = |source: Source, role: Option<AssumeRole>| {
+            Keyring::new(source, role, None).long_lived().map(|pair| pair.access_key_id.clone())
+        };
+        let role = AssumeRole { role_arn: "a".to_owned(), external_id: None, session_name: "s".to_owned() };
+        // A role on top is assumed with the pair.
+        for role in [None, Some(role)] {
+            assert_eq!(long_lived(Source::Static(credential(None)), role.clone()).as_deref(), Some("LTAI1"));
+            assert_eq!(long_lived(Source::Static(credential(Some("hush-token"))), role.clone()), None);
+            assert_eq!(long_lived(Source::EcsRole { role_name: None }, role), None);
+        }
     }
 
     #[test]

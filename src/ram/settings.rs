@@ -9,7 +9,7 @@ use super::{
     error::Error,
     model::{KeySources, PasswordPolicy, SecurityPreference},
     sign::Param,
-    transport::Api,
+    transport::{Api, Call, Repeat},
     wire,
 };
 
@@ -67,11 +67,25 @@ impl Client {
 
     /// Says from where the keys of the account may be used that have no restriction of their own (IMS
     /// SetAccessKeyPolicyForAccount), in place of what was said before. [`KeySources::default`] lifts all restriction.
-    /// **The operator's own key is one of them.**
+    /// **The operator's own key is one of them**, unless it has sources of its own: see [`Client::own_key_sources`].
     pub async fn set_account_access_key_sources(&self, sources: &KeySources) -> Result<(), Error> {
         let document = wire::key_policy(sources);
         let params = [("AccessKeyPolicy", document.as_str())];
         self.call::<wire::Done>(Api::Ims, "SetAccessKeyPolicyForAccount", &params).await
+    }
+
+    /// From where the key may be used that the operator itself begins with (IMS GetAccessKeyPolicy, signed with it). In
+    /// force, they count in place of the account's. None if there is no such key: no restriction of keys holds for
+    /// temporary credentials that are given, or obtained by a token or from the metadata service.
+    pub async fn own_key_sources(&self) -> Result<Option<KeySources>, Error> {
+        let Some(pair) = self.keyring.long_lived() else {
+            return Ok(None);
+        };
+        // Without a UserPrincipalName it is about the caller's own key; with a role on top, the role has none.
+        let params = [("UserAccessKeyId", pair.access_key_id.as_str())];
+        let call = Call { api: Api::Ims, action: "GetAccessKeyPolicy", params: &params, repeat: Repeat::Always };
+        let answer = self.transport.call::<wire::KeyPolicy>(&call, Some(pair), self.lane).await;
+        present(answer, &["EntityNotExist.AccessKeyPolicy"]).map(|sources| Some(sources.unwrap_or_default()))
     }
 }
 

@@ -533,6 +533,80 @@ async fn what_a_ram_account_may_be() {
     check("admission_account", "RamAccount", account_cases()).await;
 }
 
+#[rustfmt::skip] // One line a case.
+fn settings_cases() -> Vec<Case> {
+    let of = |settings: Value| json!({ "settings": settings });
+    let passwords = |field: &str, value: Value| json!({"settings": {"passwordPolicy": {(field): value}}});
+    let preference = |field: &str, value: Value| json!({"settings": {"securityPreference": {(field): value}}});
+    let mut cases = vec![
+        ok(of(json!({}))),
+        ok(of(json!({"passwordPolicy": {}, "securityPreference": {}}))),
+        no(of(json!({"quota": 5})), "unknown field \"spec.settings.quota\""),
+        // alias
+        ok(of(json!({"alias": "abc"}))),
+        ok(of(json!({"alias": "a-b-c9", "aliasChange": "Allow"}))),
+        ok(of(json!({"alias": x(32)}))),
+        no(of(json!({"alias": "ab"})), "spec.settings.alias in body should be at least 3 chars long"),
+        no(of(json!({"alias": x(33)})), "spec.settings.alias: Too long: may not be more than 32 bytes"),
+        no(of(json!({"alias": "Acme"})), "spec.settings.alias in body should match"),
+        no(of(json!({"alias": "-acme"})), "spec.settings.alias in body should match"),
+        no(of(json!({"alias": "acme-"})), "spec.settings.alias in body should match"),
+        no(of(json!({"alias": "ac--me"})), "spec.settings.alias in body should match"),
+        no(of(json!({"alias": "acme.onaliyun.com"})), "spec.settings.alias in body should match"),
+        no(of(json!({"alias": "acme", "aliasChange": true})), "spec.settings.aliasChange in body must be of type string"),
+        no(of(json!({"alias": "acme", "aliasChange": "Always"})), "spec.settings.aliasChange: Unsupported value: \"Always\": supported values: \"Deny\", \"Allow\""),
+        // passwordPolicy
+        no(passwords("requireNumbers", json!("yes")), "spec.settings.passwordPolicy.requireNumbers in body must be of type boolean"),
+        no(passwords("maxLoginAttemps", json!(5)), "unknown field \"spec.settings.passwordPolicy.maxLoginAttemps\""),
+        // securityPreference
+        ok(preference("loginNetworkMasks", json!([]))),
+        ok(preference("loginNetworkMasks", json!(vec!["2001:db8::/32"; 40]))),
+        no(preference("loginNetworkMasks", json!(vec!["2001:db8::/32"; 41])), "spec.settings.securityPreference.loginNetworkMasks: Too many: 41: must have at most 40 items"),
+        no(preference("loginNetworkMasks", json!(["203.0.113.0/33"])), "`loginNetworkMasks` must hold IP addresses or CIDR ranges"),
+        no(preference("loginNetworkMasks", json!(["203.0.113.0;192.0.2.1"])), "`loginNetworkMasks` must hold IP addresses or CIDR ranges"),
+        ok(preference("mfaOperationForLogin", json!("Adaptive"))),
+        no(preference("mfaOperationForLogin", json!("mandatory")), "Unsupported value: \"mandatory\": supported values: \"Mandatory\", \"Independent\", \"Adaptive\""),
+        ok(preference("verificationTypes", json!(["Sms", "Email"]))),
+        no(preference("verificationTypes", json!(["Sms", "Sms"])), "`verificationTypes` must not name a way twice"),
+        no(preference("verificationTypes", json!(["Fax"])), "Unsupported value: \"Fax\": supported values: \"Sms\", \"Email\""),
+        // accessKeyAllowedSources: nobody is shut out by an empty list
+        ok(of(json!({"accessKeyAllowedSources": {"publicCidrs": ["203.0.113.7"]}}))),
+        ok(of(json!({"accessKeyAllowedSources": {"vpcs": [{"id": "vpc-a", "cidrs": ["10.0.0.0/8"]}]}}))),
+        no(of(json!({"accessKeyAllowedSources": {}})), "`allowedSources` must name at least one source"),
+        no(of(json!({"accessKeyAllowedSources": {"publicCidrs": [], "vpcs": []}})), "`allowedSources` must name at least one source"),
+        no(of(json!({"accessKeyAllowedSources": {"publicCidrs": ["everywhere"]}})), "`publicCidrs` must hold IP addresses or CIDR ranges"),
+        no(of(json!({"accessKeyAllowedSources": {"vpcs": [{"id": "vpc-a", "cidrs": []}]}})), "cidrs in body should have at least 1 items"),
+    ];
+    // RAM's ranges.
+    for (field, from, to) in [
+        ("minimumPasswordLength", 8, 32),
+        ("maxPasswordAge", 0, 1095),
+        ("passwordReusePrevention", 0, 24),
+        ("maxLoginAttempts", 0, 32),
+        ("minimumPasswordDifferentCharacter", 0, 8),
+        ("initialPasswordAge", 0, 90),
+    ] {
+        cases.extend([from, to].map(|fits| ok(passwords(field, json!(fits)))));
+        cases.push(no(passwords(field, json!(from - 1)), "in body should be greater than or equal to"));
+        cases.push(no(passwords(field, json!(to + 1)), "in body should be less than or equal to"));
+    }
+    cases.push(no(preference("loginSessionDuration", json!(0)), "in body should be greater than or equal to 1"));
+    cases.push(no(preference("loginSessionDuration", json!(25)), "in body should be less than or equal to 24"));
+    for (field, says) in [
+        ("maxIdleDaysForUsers", "`maxIdleDaysForUsers` must be 90, 180, 365 or 730"),
+        ("maxIdleDaysForAccessKeys", "`maxIdleDaysForAccessKeys` must be 90, 180, 365 or 730"),
+    ] {
+        cases.extend([90, 180, 365, 730].map(|days| ok(preference(field, json!(days)))));
+        cases.extend([0, 91, 731].map(|days| no(preference(field, json!(days)), says)));
+    }
+    cases
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_settings_of_an_account_may_be() {
+    check("admission_settings", "RamAccount", settings_cases()).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_ram_tenant_may_be() {
     check("admission_tenant", "RamTenant", tenant_cases()).await;

@@ -232,6 +232,7 @@ async fn policy_prints_a_ram_policy() {
     }
     assert!(!ended.stdout.contains("acs:ram:*:*:"), "{}", ended.stdout);
     assert!(!ended.stdout.contains("CreatePolicy\"") && !ended.stdout.contains("AddUserToGroup"), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("SetAccountAlias"), "{}", ended.stdout);
 
     let wide = [
         "policy",
@@ -240,6 +241,7 @@ async fn policy_prints_a_ram_policy() {
         "--policies",
         "--groups",
         "--console-login",
+        "--settings",
     ];
     let ended = run(&wide, &[]).await;
     let wide: Value = serde_json::from_str(&ended.stdout).expect("JSON");
@@ -258,6 +260,12 @@ async fn policy_prints_a_ram_policy() {
     assert_eq!(resources("DetachPolicyFromUser"), [json!([user, any[0], any[1]])]);
     assert_eq!(resources("UpdateLoginProfile"), [json!(user)]);
     assert_eq!(resources("AddUserToGroup"), [json!([user, format!("acs:ram:*:{account}:group/*")])]);
+    for action in ["SetAccountAlias", "GetAccountAlias", "SetPasswordPolicy", "SetSecurityPreference"] {
+        assert_eq!(resources(action), [json!(format!("acs:ram:*:{account}:*"))], "{action}");
+    }
+    assert_eq!(resources("SetAccessKeyPolicyForAccount"), [json!("*")]);
+    // Its own key is of a user with any name.
+    assert_eq!(resources("GetAccessKeyPolicy"), [json!(user), json!(format!("acs:ram:*:{account}:user/*"))]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

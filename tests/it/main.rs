@@ -14,6 +14,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account_settings;
 mod accounts;
 mod admission;
 mod binary;
