@@ -9,8 +9,16 @@ use crate::config::Policy;
 /// The permission to attach is checked on the user and on the policy, so the globs decide what can be handed out at most.
 #[must_use]
 pub fn document(flags: &Policy) -> Value {
-    let Policy { account, user_name_prefix: prefix, attach_system, attach_custom, policies, groups, console_login } =
-        flags;
+    let Policy {
+        account,
+        user_name_prefix: prefix,
+        attach_system,
+        attach_custom,
+        policies,
+        groups,
+        console_login,
+        import,
+    } = flags;
     let user = format!("acs:ram:*:{account}:user/{prefix}*");
     let group = format!("acs:ram:*:{account}:group/{prefix}*");
     // Names of policies have no dot.
@@ -79,7 +87,22 @@ pub fn document(flags: &Policy) -> Value {
         // Whoever has a policy or is in a group: whether that one is of this installation decides.
         statements.push(allow(&["GetUser"], &json!(format!("acs:ram:*:{account}:user/*"))));
     }
+    if *import {
+        statements.extend(reads(account));
+    }
     json!({ "Version": "1", "Statement": statements })
+}
+
+/// What an import reads: whatever is there, so that no prefix bounds it.
+fn reads(account: &str) -> [Value; 3] {
+    let of_users =
+        ["ListUsers", "GetUser", "ListPoliciesForUser", "ListGroupsForUser", "ListAccessKeys", "GetLoginProfile"];
+    let policies = [format!("acs:ram:*:{account}:policy/*"), "acs:ram:*:system:policy/*".to_owned()];
+    [
+        allow(&of_users, &json!(format!("acs:ram:*:{account}:user/*"))),
+        allow(&["GetGroup", "ListPoliciesForGroup"], &json!(format!("acs:ram:*:{account}:group/*"))),
+        allow(&["GetPolicy", "GetPolicyVersion"], &json!(policies)),
+    ]
 }
 
 fn allow(actions: &[&str], resource: &Value) -> Value {
