@@ -30,6 +30,8 @@ pub enum Command {
     Crds,
     /// Print the least RAM policy that the operator itself needs, as JSON.
     Policy(Policy),
+    /// Print manifests of the users, groups and policies that RAM has already, as YAML. Changes nothing.
+    Import(Box<Import>),
 }
 
 /// How logs look.
@@ -123,6 +125,42 @@ impl Default for Run {
     }
 }
 
+/// Flags of `import`.
+#[derive(Clone, Debug, Parser)]
+pub struct Import {
+    /// Name of the RamAccount whose users are read, and whose credentials read them.
+    #[arg(long, default_value = "default", value_name = "NAME", value_parser = object_name)]
+    pub account: String,
+
+    /// The namespace that the manifests are for.
+    #[arg(long, value_name = "NAMESPACE", value_parser = namespace)]
+    pub namespace: String,
+
+    /// Only users whose RAM names match; '*' stands for any characters, '?' for one.
+    #[arg(long, default_value = "*", value_name = "GLOB", value_parser = name_glob)]
+    pub user: String,
+
+    /// Users alone, without manifests of their groups and custom policies.
+    #[arg(long)]
+    pub users_only: bool,
+
+    /// The operator's own namespace: the RamAccount's credentials are taken from Secrets there.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "ram-operator", value_name = "NAMESPACE", value_parser = namespace)]
+    pub operator_namespace: String,
+
+    /// A further namespace that credentials may come from, as the operator has it. May be repeated.
+    #[arg(long = "credentials-namespace", value_name = "NAMESPACE", value_parser = namespace)]
+    pub credentials_namespaces: Vec<String>,
+
+    /// Allow endpoints outside aliyuncs.com, and without TLS.
+    #[arg(long)]
+    pub allow_custom_endpoints: bool,
+
+    /// Read RAM with ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET in place of the RamAccount's credentials.
+    #[arg(long)]
+    pub credentials_from_environment: bool,
+}
+
 /// Flags of `policy`.
 #[allow(clippy::struct_excessive_bools, reason = "flags, each read by name")]
 #[derive(Clone, Debug, Parser)]
@@ -150,6 +188,10 @@ pub struct Policy {
     /// Also for RamUser.spec.consoleLogin: to give, change and take away log-on to the console.
     #[arg(long)]
     pub console_login: bool,
+
+    /// Also for `ram-operator import`: to read every user, group and policy of the account.
+    #[arg(long)]
+    pub import: bool,
 
     /// Also for RamGroups and for the groups of RamUsers: to make, change and delete groups whose names begin with the prefix, and to put
     /// users into groups.
@@ -232,6 +274,15 @@ fn policy_glob(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("must be the name of a policy, in which '*' and '?' may stand".to_owned())
+    }
+}
+
+fn name_glob(text: &str) -> Result<String, String> {
+    let fits = (1..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-*?".contains(c));
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("must be the name of a user, in which '*' and '?' may stand".to_owned())
     }
 }
 

@@ -18,6 +18,7 @@ pub fn document(flags: &Policy) -> Value {
         groups,
         console_login,
         settings,
+        import,
     } = flags;
     let user = format!("acs:ram:*:{account}:user/{prefix}*");
     let group = format!("acs:ram:*:{account}:group/{prefix}*");
@@ -90,6 +91,9 @@ pub fn document(flags: &Policy) -> Value {
     if *settings {
         statements.extend(of_settings(account));
     }
+    if *import {
+        statements.extend(reads(account));
+    }
     json!({ "Version": "1", "Statement": statements })
 }
 
@@ -109,6 +113,18 @@ fn of_settings(account: &str) -> [Value; 3] {
         allow(&["GetAccessKeyPolicyForAccount", "SetAccessKeyPolicyForAccount"], &json!("*")),
         // Whether the operator's own key, which is of a user of any name, has sources of its own.
         allow(&["GetAccessKeyPolicy"], &json!(format!("acs:ram:*:{account}:user/*"))),
+    ]
+}
+
+/// What an import reads: whatever is there, so that no prefix bounds it.
+fn reads(account: &str) -> [Value; 3] {
+    let of_users =
+        ["ListUsers", "GetUser", "ListPoliciesForUser", "ListGroupsForUser", "ListAccessKeys", "GetLoginProfile"];
+    let policies = [format!("acs:ram:*:{account}:policy/*"), "acs:ram:*:system:policy/*".to_owned()];
+    [
+        allow(&of_users, &json!(format!("acs:ram:*:{account}:user/*"))),
+        allow(&["GetGroup", "ListPoliciesForGroup"], &json!(format!("acs:ram:*:{account}:group/*"))),
+        allow(&["GetPolicy"], &json!(policies)),
     ]
 }
 

@@ -16,6 +16,7 @@
 //! * [`plan`]: pure decisions; what to do next, given what is asked for and what was seen.
 //! * [`controller`]: the only place where both worlds meet.
 //! * [`run`]: puts it all together; [`config`], [`server`], [`metrics`], [`telemetry`], [`lease`], [`clock`], [`digest`] are its parts.
+//! * [`import`]: prints manifests of what is in RAM already; reads only.
 //! * [`least_policy`]: what the operator itself needs in RAM.
 
 pub mod api;
@@ -23,6 +24,7 @@ pub mod clock;
 pub mod config;
 pub mod controller;
 pub mod digest;
+pub mod import;
 pub mod lease;
 pub mod least_policy;
 pub mod metrics;

@@ -4,8 +4,10 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use ram_operator::config::{Cli, Command, Run, one_line};
-use ram_operator::{api, least_policy, run, telemetry};
+use ram_operator::clock::Clock;
+use ram_operator::config::{self, Cli, Command, Import, Run, one_line};
+use ram_operator::{api, import, least_policy, run, telemetry};
+use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
             Err(error) => fail(1, &error),
         },
         Command::Policy(flags) => print(&format!("{:#}\n", least_policy::document(&flags))),
+        Command::Import(flags) => read_ram(&flags),
     }
 }
 
@@ -32,18 +35,36 @@ fn operate(flags: Run) -> ExitCode {
     if let Err(error) = telemetry::start(flags.log_format, &flags.log_level) {
         return fail(2, &error);
     }
-    // kube and reqwest share this one provider.
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
-        return fail(1, "another TLS provider was installed first; please report this");
-    }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(1, &format!("no threads to run on: {error}")),
+        Err(why) => return fail(1, &why),
     };
     match runtime.block_on(run::operate(flags)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &error.to_string()),
     }
+}
+
+fn read_ram(flags: &Import) -> ExitCode {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(why) => return fail(1, &why),
+    };
+    // A reader that went away is no error of ours.
+    let say = |line: &str| drop(writeln!(std::io::stderr(), "{line}"));
+    match runtime.block_on(import::print(flags, config::environment(), Clock::system(), &say)) {
+        Ok(text) => print(&text),
+        Err(error) => fail(1, &error.to_string()),
+    }
+}
+
+/// Threads, and the TLS provider that kube and reqwest share.
+fn runtime() -> Result<Runtime, String> {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        return Err("another TLS provider was installed first; please report this".to_owned());
+    }
+    let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    threads.map_err(|error| format!("no threads to run on: {error}"))
 }
 
 fn crds() -> Result<String, String> {

@@ -88,6 +88,15 @@ impl Clients {
     }
 }
 
+/// Clients for the cluster that the process's surroundings name: a kubeconfig, or the pod's ServiceAccount.
+///
+/// # Errors
+/// When they name none, or one that cannot be used.
+pub async fn cluster() -> Result<Clients, Error> {
+    let config = Config::infer().await.map_err(|error| Error::NoCluster(error.to_string().replace('\n', " ")))?;
+    Clients::new(&config)
+}
+
 /// The operator's life: from the process's environment until SIGTERM or SIGINT.
 ///
 /// # Errors
@@ -95,8 +104,7 @@ impl Clients {
 pub async fn operate(flags: Run) -> Result<(), Error> {
     let listener =
         server::bind(flags.listen).await.map_err(|source| Error::Listen { address: flags.listen, source })?;
-    let config = Config::infer().await.map_err(|error| Error::NoCluster(error.to_string().replace('\n', " ")))?;
-    let clients = Clients::new(&config)?;
+    let clients = cluster().await?;
     let stop = CancellationToken::new();
     tokio::spawn(signals(stop.clone()));
     Operator::new(clients, flags, config::environment(), Clock::system()).run(listener, stop).await

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod console_login;
+pub mod credentials;
 pub mod drive;
 pub mod echo;
 pub mod error;

@@ -4,26 +4,22 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, ObjectMeta};
 use kube::{Client, Resource, ResourceExt};
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::accounts::Account;
 use super::console_login::login_url;
+use super::credentials::{Access, quota_share};
 use super::drive::{Ctx, Kind, ObjectKey, Passed, set_finalizer};
 use super::error::Error;
 use super::settings::settle;
-use crate::api::{
-    self, CredentialSecret, CredentialSource, RamAccount, RamAccountStatus, RamGroup, RamPolicy, RamRevocation,
-    RamUser, Usage, Used,
-};
-use crate::digest;
+use crate::api::{self, RamAccount, RamAccountStatus, RamGroup, RamPolicy, RamRevocation, RamUser, Usage, Used};
 use crate::plan::marker::default_owner_id;
-use crate::plan::ram_account::{Answered, alias_in, endpoint_is_public, judge, looks_like_key_id};
+use crate::plan::ram_account::{Answered, alias_in, judge};
 use crate::plan::{AccountView, Extra, Reason, Standing, Verdict};
-use crate::ram::{self, Budget, Class, Credential, Endpoints, Source};
+use crate::ram::{self, Budget, Class};
 
 impl Kind for RamAccount {
     const KIND: &'static str = "RamAccount";
@@ -213,123 +209,19 @@ async fn client(
     facts: &RamAccountStatus,
 ) -> Result<(ram::Client, String), Error> {
     let spec = &object.spec;
-    let endpoints = endpoints(ctx, spec.endpoints.as_ref())?;
-    let (source, mark) = source(ctx, key, object).await?;
+    let noted = |secret| ctx.interests.note(secret, key);
+    let access = Access::find(&ctx.kube, &ctx.settings, spec, noted).await?;
     let pinned = facts.account_id.clone().or_else(|| spec.account_id.clone());
-    let share = u8::try_from(spec.quota_share).unwrap_or(50);
-    let fingerprint = format!("{endpoints:?} {:?} {pinned:?} {share} {mark}", spec.credentials);
+    let share = quota_share(spec);
+    let fingerprint = format!("{:?} {:?} {pinned:?} {share} {}", access.endpoints, spec.credentials, access.mark);
     if let Ok(account) = ctx.accounts.find(&key.name)
         && account.fingerprint == fingerprint
     {
         return Ok((account.client.clone(), fingerprint));
     }
-    let assume_role = spec.credentials.assume_role.as_ref().map(|role| ram::AssumeRole {
-        role_arn: role.role_arn.clone(),
-        external_id: role.external_id.clone(),
-        session_name: "ram-operator".to_owned(),
-    });
-    let config = ram::Config {
-        endpoints,
-        source,
-        assume_role,
-        account_id: pinned,
-        quota_share: share,
-        clock: ctx.clock.clone(),
-        observer: ctx.metrics.observer(),
-        allow_http: ctx.settings.allow_custom_endpoints,
-    };
+    let config = access.config(spec, pinned, &ctx.settings, ctx.clock.clone(), ctx.metrics.observer());
     let budget = ctx.settings.budgets.of(&key.name, share);
     Ok((ram::Client::new(config, budget)?, fingerprint))
-}
-
-fn endpoints(ctx: &Ctx, wanted: Option<&api::Endpoints>) -> Result<Endpoints, Error> {
-    let mut endpoints = Endpoints::default();
-    let wanted = wanted.cloned().unwrap_or_default();
-    for (field, url) in [
-        (&mut endpoints.ram, wanted.ram),
-        (&mut endpoints.ims, wanted.ims),
-        (&mut endpoints.sts, wanted.sts),
-        (&mut endpoints.metadata, wanted.metadata),
-    ] {
-        let Some(url) = url else { continue };
-        if !ctx.settings.allow_custom_endpoints && !endpoint_is_public(&url) {
-            return Err(Verdict::new(Reason::EndpointRefused).about(url).into());
-        }
-        url.trim_end_matches('/').clone_into(field);
-    }
-    Ok(endpoints)
-}
-
-/// Where the credentials come from, and a mark that changes when they do.
-async fn source(ctx: &Ctx, key: &ObjectKey, object: &RamAccount) -> Result<(Source, String), Error> {
-    let environment = &ctx.settings.environment;
-    let missing = |what: &str| Error::from(Verdict::new(Reason::CredentialsNotFound).about(what));
-    match object.spec.credentials.source {
-        CredentialSource::Secret => {
-            let reference =
-                object.spec.credentials.secret.as_ref().ok_or_else(|| missing("spec.credentials.secret"))?;
-            let credential = from_secret(ctx, key, reference).await?;
-            let mark = mark(&credential);
-            Ok((Source::Static(credential), mark))
-        }
-        CredentialSource::Environment => {
-            let credential = environment.credential.clone().ok_or_else(|| {
-                missing("the operator's environment variables ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET")
-            })?;
-            Ok((Source::Static(credential), "environment".to_owned()))
-        }
-        CredentialSource::Rrsa => {
-            let source = environment.rrsa.clone().ok_or_else(|| {
-                missing("the operator's environment variables ALIBABA_CLOUD_ROLE_ARN, ALIBABA_CLOUD_OIDC_PROVIDER_ARN and ALIBABA_CLOUD_OIDC_TOKEN_FILE")
-            })?;
-            Ok((source, "rrsa".to_owned()))
-        }
-        CredentialSource::EcsRole => {
-            Ok((Source::EcsRole { role_name: environment.ecs_role.clone() }, "ecs".to_owned()))
-        }
-    }
-}
-
-fn mark(credential: &Credential) -> String {
-    let token = credential.security_token.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
-    digest::hex(&[&credential.access_key_id, credential.access_key_secret.expose_secret(), token])
-}
-
-async fn from_secret(ctx: &Ctx, key: &ObjectKey, reference: &CredentialSecret) -> Result<Credential, Error> {
-    let own = &ctx.settings.namespace;
-    let namespace = reference.namespace.as_ref().unwrap_or(own);
-    if namespace != own && !ctx.settings.credentials_namespaces.contains(namespace) {
-        let detail = format!("Secret {}/{} needs --credentials-namespace={namespace}", namespace, reference.name);
-        return Err(Verdict::new(Reason::CredentialsRefused).about(detail).into());
-    }
-    ctx.interests.note(ObjectKey::new("Secret", Some(namespace), &reference.name), key);
-    let found = Api::<Secret>::namespaced(ctx.kube.clone(), namespace).get_opt(&reference.name).await?;
-    let not_found = |what: String| Error::from(Verdict::new(Reason::CredentialsNotFound).about(what));
-    let secret = found.ok_or_else(|| not_found(format!("Secret {namespace}/{}", reference.name)))?;
-    let text = |field: &str| {
-        let bytes = secret.data.as_ref().and_then(|data| data.get(field));
-        bytes
-            .and_then(|bytes| String::from_utf8(bytes.0.clone()).ok())
-            .map(|text| text.trim().to_owned())
-            .filter(|t| !t.is_empty())
-    };
-    let need = |field: &str| {
-        text(field).ok_or_else(|| not_found(format!("key {field} in Secret {namespace}/{}", reference.name)))
-    };
-    let access_key_id = need(&reference.access_key_id_key)?;
-    if !looks_like_key_id(&access_key_id) {
-        let detail = format!(
-            "key {} of Secret {namespace}/{} holds no AccessKey id",
-            reference.access_key_id_key, reference.name
-        );
-        return Err(Verdict::new(Reason::CredentialsInvalid).about(detail).into());
-    }
-    Ok(Credential {
-        access_key_id,
-        access_key_secret: SecretString::from(need(&reference.access_key_secret_key)?),
-        security_token: text(&reference.security_token_key).map(SecretString::from),
-        expiration: None,
-    })
 }
 
 /// Budgets outlive clients: a new credential of the same account has no tokens of its own.

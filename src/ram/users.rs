@@ -65,7 +65,12 @@ impl Client {
     /// whose pages come to no end is an error, never a "no".
     pub async fn user_name_by_listing(&self, user_id: &str) -> Result<Option<String>, Error> {
         let named =
-            |users: Vec<(String, String)>| users.into_iter().find(|(id, _)| id == user_id).map(|(_, name)| name);
-        self.search::<wire::UserPage, (String, String), String>(Api::Ram, "ListUsers", &[], named).await
+            |users: Vec<User>| users.into_iter().find(|user| user.user_id == user_id).map(|user| user.user_name);
+        self.search::<wire::UserPage, User, String>(Api::Ram, "ListUsers", &[], named).await
+    }
+
+    /// Every user of the account (RAM ListUsers, page by page).
+    pub async fn list_users(&self) -> Result<Vec<User>, Error> {
+        self.list::<wire::UserPage, User>(Api::Ram, "ListUsers", &[]).await
     }
 }

@@ -79,13 +79,14 @@ impl Drop for Program {
 }
 
 /// How a program ended that ends by itself.
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
 }
 
-async fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
+/// Runs it with these arguments and nothing but these variables, until it ends by itself.
+pub async fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
     let mut program = Program::start(tempfile::tempdir().expect("a folder"), arguments, variables);
     let code = program.ended().await.code();
     Ended { code, stdout: program.stdout(), stderr: program.stderr() }
@@ -123,6 +124,13 @@ async fn wrong_flags_get_one_line_and_exit_code_2() {
         (&["policy", "--user-name-prefix=a/b"], "must have at most 20 letters"),
         (&["policy", "--attach-system=a/b"], "must be the name of a policy"),
         (&["policy", "--attach-custom=a b"], "must be the name of a policy"),
+        (&["import"], "were not provided: --namespace <NAMESPACE>"),
+        (&["import", "--namespace=A_B"], "must be the name of a namespace"),
+        (&["import", "--namespace=a", "--account=A_B"], "must be the name of an object"),
+        (&["import", "--namespace=a", "--user=a/b"], "must be the name of a user"),
+        (&["import", "--namespace=a", "--user="], "must be the name of a user"),
+        (&["import", "--namespace=a", "--operator-namespace=A_B"], "must be the name of a namespace"),
+        (&["import", "--namespace=a", "extra"], "unexpected argument 'extra' found"),
     ];
     for &(arguments, says) in flags {
         let ended = run(arguments, &[]).await;
@@ -144,7 +152,7 @@ async fn wrong_flags_get_one_line_and_exit_code_2() {
 }
 
 /// What is wrong with a failure: it must say this, in one line, with this exit code.
-fn one_line(what: &str, ended: &Ended, code: i32, says: &str) -> Option<String> {
+pub fn one_line(what: &str, ended: &Ended, code: i32, says: &str) -> Option<String> {
     let stderr = &ended.stderr;
     let one = stderr.lines().count() == 1 && stderr.starts_with("ram-operator: ") && stderr.contains(says);
     let silent = ended.stdout.is_empty();
@@ -160,6 +168,7 @@ async fn help_and_version_are_no_errors() {
         (&["run", "--help"], "--watch-label-selector"),
         (&["crds", "--help"], "custom resource definitions"),
         (&["policy", "--help"], "--attach-system"),
+        (&["import", "--help"], "--credentials-from-environment"),
     ];
     for &(arguments, says) in asked {
         let ended = run(arguments, &[]).await;
@@ -266,6 +275,37 @@ async fn policy_prints_a_ram_policy() {
     assert_eq!(resources("SetAccessKeyPolicyForAccount"), [json!("*")]);
     // Its own key is of a user with any name.
     assert_eq!(resources("GetAccessKeyPolicy"), [json!(user), json!(format!("acs:ram:*:{account}:user/*"))]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn policy_lets_an_import_read_everything_and_write_no_more() {
+    let flags = ["policy", "--account=1234567890123456", "--user-name-prefix=k8s."];
+    let statements = |ended: Ended| {
+        let policy: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+        policy["Statement"].as_array().expect("statements").clone()
+    };
+    let usual = statements(run(&flags, &[]).await);
+    let more = statements(run(&[&flags[..], &["--import"]].concat(), &[]).await);
+    let (same, reads) = more.split_at(usual.len());
+    assert_eq!(same, usual);
+    let of = |kind: &str| format!("acs:ram:*:1234567890123456:{kind}/*");
+    let wanted = json!([
+        {
+            "Effect": "Allow",
+            "Action": [
+                "ram:ListUsers", "ram:GetUser", "ram:ListPoliciesForUser", "ram:ListGroupsForUser", "ram:ListAccessKeys",
+                "ram:GetLoginProfile",
+            ],
+            "Resource": of("user"),
+        },
+        {"Effect": "Allow", "Action": ["ram:GetGroup", "ram:ListPoliciesForGroup"], "Resource": of("group")},
+        {
+            "Effect": "Allow",
+            "Action": ["ram:GetPolicy"],
+            "Resource": [of("policy"), "acs:ram:*:system:policy/*"],
+        },
+    ]);
+    assert_eq!(json!(reads), wanted);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,6 +33,7 @@ mod freeze;
 mod gaps;
 mod generated;
 mod groups;
+mod import;
 mod imports;
 mod interference;
 mod keys;

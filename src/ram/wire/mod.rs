@@ -338,20 +338,25 @@ struct UserRow {
     create_date: Text,
 }
 
+impl UserRow {
+    fn user(self) -> Option<User> {
+        Some(User {
+            user_id: self.user_id.filled()?,
+            user_name: self.user_name.filled()?,
+            display_name: self.display_name.0,
+            comments: self.comments.0,
+            email: self.email.0,
+            mobile_phone: self.mobile_phone.0,
+            create_time: self.create_date.time(),
+        })
+    }
+}
+
 impl Reply for OneUser {
     type Meaning = User;
 
     fn meaning(self) -> Option<User> {
-        let row = self.user;
-        Some(User {
-            user_id: row.user_id.filled()?,
-            user_name: row.user_name.filled()?,
-            display_name: row.display_name.0,
-            comments: row.comments.0,
-            email: row.email.0,
-            mobile_phone: row.mobile_phone.0,
-            create_time: row.create_date.time(),
-        })
+        self.user.user()
     }
 }
 
@@ -370,7 +375,7 @@ impl Reply for OneImsUser {
     }
 }
 
-/// RAM ListUsers, one page: of each user its UserId and name.
+/// RAM ListUsers, one page.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub(super) struct UserPage {
@@ -394,11 +399,10 @@ impl<T> Page<T> {
 }
 
 impl Reply for UserPage {
-    type Meaning = Page<(String, String)>;
+    type Meaning = Page<User>;
 
-    fn meaning(self) -> Option<Page<(String, String)>> {
-        let user = |row: UserRow| Some((row.user_id.filled()?, row.user_name.filled()?));
-        let users = self.users.0.into_iter().map(user).collect::<Option<_>>()?;
+    fn meaning(self) -> Option<Page<User>> {
+        let users = self.users.0.into_iter().map(UserRow::user).collect::<Option<_>>()?;
         Page::new(users, &self.is_truncated, self.marker)
     }
 }
@@ -527,9 +531,11 @@ mod tests {
     #[test]
     fn pages_need_a_marker_while_truncated() {
         let page = |body: &str| read::<UserPage>("ListUsers", body.as_bytes());
-        let last =
-            page(r#"{"Users":{"User":[{"UserId":"1","UserName":"svc"}]},"IsTruncated":false,"Marker":"m"}"#).unwrap();
-        assert_eq!((last.items, last.next), (vec![("1".to_owned(), "svc".to_owned())], None));
+        let row = r#"{"UserId":"1","UserName":"svc","Comments":"reads","Email":"a@b"}"#;
+        let last = page(&format!(r#"{{"Users":{{"User":[{row}]}},"IsTruncated":false,"Marker":"m"}}"#)).unwrap();
+        let texts = |user: &User| [&user.user_id, &user.user_name, &user.comments, &user.email].map(Clone::clone);
+        assert_eq!(last.items.iter().map(texts).collect::<Vec<_>>(), [["1", "svc", "reads", "a@b"]]);
+        assert_eq!(last.next, None);
         assert_eq!(page(r#"{"IsTruncated":"true","Marker":7}"#).unwrap().next.as_deref(), Some("7"));
         assert!(page(r#"{"IsTruncated":true}"#).is_err());
         assert!(page(r#"{"Users":{"User":[{"UserName":"svc"}]}}"#).is_err());
