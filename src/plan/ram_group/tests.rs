@@ -22,6 +22,7 @@ fn seen() -> Seen {
         deletion_time: None,
         finalizer: true,
         paused: false,
+        group_name: "team-a.readers".to_owned(),
         spec: serde_json::from_str(spec).expect("a spec"),
         memory: Memory {
             group_id: Some("g-1".to_owned()),

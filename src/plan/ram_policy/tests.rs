@@ -31,6 +31,7 @@ fn seen() -> Seen {
         deletion_time: None,
         finalizer: true,
         paused: false,
+        policy_name: "team-a-sensors".to_owned(),
         spec: serde_json::from_str(spec).expect("a spec"),
         memory: Memory {
             create_time: Some(MADE.to_owned()),
