@@ -8,7 +8,7 @@ use super::super::error::Error;
 use super::super::ram_user::{KeyFound, by_id, holders_of, user_name};
 use super::super::tenancy;
 use super::KeyPass;
-use crate::api::{KeyDeletionPolicy, RamUser};
+use crate::api::{KeyDeletionPolicy, Management, RamUser};
 use crate::plan::marker::Marker;
 use crate::plan::ram_access_key::{InRam, Ownership, SecretSeen, Sibling};
 use crate::plan::tenant::Grants;
@@ -95,7 +95,8 @@ impl KeyPass<'_> {
     }
 
     async fn look_at_tenant(&mut self) -> Result<(), Error> {
-        let Some(account) = self.user.as_ref().map(|user| user.spec.account_ref.name.clone()) else { return Ok(()) };
+        let Some(spec) = self.user.as_ref().map(|user| &user.spec) else { return Ok(()) };
+        let (account, managed) = (spec.account_ref.name.clone(), spec.management == Management::Manage);
         let has = self.journal.access_key_id.is_some();
         let grants =
             tenancy::grants(self.ctx, &account, &self.namespace, &self.object, has, |limits| limits.access_keys)
@@ -107,6 +108,9 @@ impl KeyPass<'_> {
         self.grant = grants.and_then(|grants| {
             grants.retain(retains).and_then(|()| grants.sources(sources)).and_then(|()| grants.limit())
         });
+        if !managed {
+            self.grant = Err(Verdict::new(Reason::UserNotManaged).about(&self.object.spec.user_ref.name));
+        }
         Ok(())
     }
 
