@@ -1,3 +1,5 @@
+mod management;
+
 use std::time::Duration;
 
 use super::*;
