@@ -16,6 +16,7 @@ mod support;
 
 mod accounts;
 mod admission;
+mod adoption;
 mod binary;
 mod chart;
 mod console_login;

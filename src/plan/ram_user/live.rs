@@ -5,7 +5,7 @@ use super::super::tenant::{Grants, Thing};
 use super::super::timing::{LATER, SOON};
 use super::super::{Reason, Verdict, unpaused};
 use super::{InRam, Ownership, Seen, Step, adopt, first_active, groups, login, whose};
-use crate::api::{Adoption, LoginState, UserState};
+use crate::api::{Adoption, LoginState, Management, UserState};
 use crate::plan::attachments::{self, Attachment, Wish};
 use crate::plan::marker::{COMMENTS_LIMIT, Marker};
 use crate::ram::{NewUser, User, UserChanges};
@@ -126,6 +126,8 @@ fn suspended(seen: &Seen) -> Verdict {
     let keys = seen.ram.as_ref().map_or(&[][..], |ram| &ram.keys);
     let verdict = Verdict::new(Reason::Suspended);
     match first_active(keys, |id| seen.key_is_ours(id)) {
+        // Who only plans has nobody disable it.
+        Some(key) if seen.spec.management == Management::Plan => verdict.about(format!("{} is in use", key.id)),
         Some(key) => verdict.about(format!("{} is still to be disabled", key.id)).again_in(SOON),
         None => verdict,
     }
