@@ -194,7 +194,7 @@ async fn an_adopted_user_that_gets_too_much_by_hand_gets_no_new_key() {
     world.reconcile("RamUser", "reader").await;
     world.ready("RamUser", "reader", "False", "AdoptionExceedsTenant").await;
     world.key("ingest", "reader", json!({})).await;
-    world.ready("RamAccessKey", "ingest", "False", "UserNotReady").await;
+    world.ready("RamAccessKey", "ingest", "False", "AdoptionExceedsTenant").await;
     no_writes(&world);
     world.examine(Some(&operator)).await;
     operator.stop().await;

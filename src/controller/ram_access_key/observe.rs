@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use super::super::drive::{Kind, ObjectKey};
 use super::super::error::Error;
 use super::super::ram_user::{KeyFound, by_id, holders_of, user_name};
-use super::super::tenancy;
+use super::super::{status, tenancy};
 use super::KeyPass;
 use crate::api::{KeyDeletionPolicy, Management, RamUser};
 use crate::plan::marker::Marker;
@@ -95,8 +95,8 @@ impl KeyPass<'_> {
     }
 
     async fn look_at_tenant(&mut self) -> Result<(), Error> {
-        let Some(spec) = self.user.as_ref().map(|user| &user.spec) else { return Ok(()) };
-        let (account, managed) = (spec.account_ref.name.clone(), spec.management == Management::Manage);
+        let Some(user) = &self.user else { return Ok(()) };
+        let (account, against) = (user.spec.account_ref.name.clone(), against(user));
         let has = self.journal.access_key_id.is_some();
         let grants =
             tenancy::grants(self.ctx, &account, &self.namespace, &self.object, has, |limits| limits.access_keys)
@@ -108,8 +108,8 @@ impl KeyPass<'_> {
         self.grant = grants.and_then(|grants| {
             grants.retain(retains).and_then(|()| grants.sources(sources)).and_then(|()| grants.limit())
         });
-        if !managed {
-            self.grant = Err(Verdict::new(Reason::UserNotManaged).about(&self.object.spec.user_ref.name));
+        if let Some(reason) = against {
+            self.grant = Err(Verdict::new(reason).about(&self.object.spec.user_ref.name));
         }
         Ok(())
     }
@@ -179,5 +179,16 @@ impl KeyPass<'_> {
             Some(marker) if !marker.same_object(&ours) => Ownership::NotOurs,
             _ => Ownership::Ours,
         }
+    }
+}
+
+/// What of a RamUser stands against granting anything to its keys.
+fn against(user: &RamUser) -> Option<Reason> {
+    let says = |reason: Reason| {
+        status::find(user.status.as_ref(), "Ready").is_some_and(|condition| condition.reason == reason.name())
+    };
+    match user.spec.management {
+        Management::Observe | Management::Plan => Some(Reason::UserNotManaged),
+        Management::Manage => Some(Reason::AdoptionExceedsTenant).filter(|reason| says(*reason)),
     }
 }
