@@ -40,7 +40,10 @@ macro_rules! reasons {
             /// Whether somebody should know: not what is as asked for, and not what merely takes its time.
             #[must_use]
             pub fn is_trouble(self) -> bool {
-                let as_asked = matches!(self, Self::Paused | Self::Planned | Self::Inactive | Self::Suspended | Self::UserSuspended);
+                let as_asked = matches!(
+                    self,
+                    Self::Paused | Self::Planned | Self::Inactive | Self::Suspended | Self::UserSuspended
+                );
                 let in_time = matches!(
                     self,
                     Self::Deleting
