@@ -4,6 +4,7 @@
 
 mod common;
 mod console_login;
+mod management;
 mod ram_access_key;
 mod ram_account;
 mod ram_group;
@@ -19,6 +20,7 @@ pub use console_login::{
     ChangeAtLogon, ConsoleLogin, InitialPassword, LoginState, LoginStatus, MfaDemand, NamedSecret, PasswordSource,
     SecretKeyRef,
 };
+pub use management::{Adoption, AdoptionStatus, Management, Observed};
 pub use ram_access_key::{
     AllowedSources, AnnotationValue, Binding, Format, Intent, KeyDeletionPolicy, KeyState, LabelValue, RamAccessKey,
     RamAccessKeySpec, RamAccessKeyStatus, Restart, RestartTarget, RetiringKey, RevokedKey, Rotation, SecretOutput,
@@ -34,7 +36,7 @@ pub use ram_revocation::{
     LeftKind, LeftOver, Order, OrderedUser, RamRevocation, RamRevocationSpec, RamRevocationStatus,
 };
 pub use ram_tenant::{
-    Attach, DocumentBounds, KeyBounds, Limits, Names, NamespaceSelector, Necessity, Permission, RamTenant,
+    Adopt, Attach, DocumentBounds, KeyBounds, Limits, Names, NamespaceSelector, Necessity, Permission, RamTenant,
     RamTenantSpec, RamTenantStatus, Requirement, SelectorOperator, TenantUse,
 };
 pub use ram_user::{
@@ -71,6 +73,8 @@ pub mod annotation {
     pub const RESTORE: &str = "ram-operator.dev/restore";
     /// On a RamUser: any new value asks for another password now; `status.requests.resetPassword.done` echoes it.
     pub const RESET_PASSWORD: &str = "ram-operator.dev/reset-password";
+    /// On a RamUser, RamGroup or RamPolicy: lets what was adopted be made as the spec says, also where that takes something away.
+    pub const ACCEPT_ADOPTION: &str = "ram-operator.dev/accept-adoption";
     /// On a RamRevocation: gives the order up; its value says why.
     pub const ABANDON: &str = "ram-operator.dev/abandon";
     /// On the pod template of a restart target, before the name of the RamAccessKey: the id of the key that it was restarted for.

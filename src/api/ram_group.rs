@@ -3,6 +3,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::common::{AccountRef, Requests, pending, status};
+use super::management::{Adoption, AdoptionStatus, Management, Observed};
 use super::ram_user::{Attachments, PolicyAttachment, UserDeletionPolicy};
 
 /// A RAM group with its policies.
@@ -17,7 +18,8 @@ use super::ram_user::{Attachments, PolicyAttachment, UserDeletionPolicy};
     category = "ram",
     status = "RamGroupStatus",
     derive = "PartialEq",
-    doc = "A RAM group with its policies; RamUsers join it by spec.groups. Annotations: ram-operator.dev/reconcile (any new value: look now), ram-operator.dev/paused (true: no grants and no repairs).",
+    doc = "A RAM group with its policies; RamUsers join it by spec.groups. Annotations: ram-operator.dev/reconcile (any new value: look now), ram-operator.dev/paused (true: no grants and no repairs), ram-operator.dev/accept-adoption (any value: what was adopted may be made as the spec says).",
+    validation = Rule::new("self.spec.adoption != 'IfUnowned' || self.spec.deletionPolicy == 'Retain' || (has(self.status) && has(self.status.adoption) && has(self.status.adoption.acceptedTime))").message("`deletionPolicy` must be 'Retain' with the adoption 'IfUnowned', until that is accepted by the annotation ram-operator.dev/accept-adoption"),
     selectable = ".status.groupName",
     selectable = ".spec.accountRef.name",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
@@ -28,7 +30,10 @@ use super::ram_user::{Attachments, PolicyAttachment, UserDeletionPolicy};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("has(self.groupName) == has(oldSelf.groupName)", "`groupName` may not be set or removed later: a RAM group keeps its name. Create another RamGroup instead"))]
+#[x_kube(
+    validation = ("has(self.groupName) == has(oldSelf.groupName)", "`groupName` may not be set or removed later: a RAM group keeps its name. Create another RamGroup instead"),
+    validation = ("(self.management != 'Observe' && self.adoption != 'IfUnowned') || has(self.groupName)", "`groupName` must be given for the management 'Observe' and for the adoption 'IfUnowned'")
+)]
 pub struct RamGroupSpec {
     /// The account the group is made in. Immutable.
     #[serde(default)]
@@ -41,7 +46,7 @@ pub struct RamGroupSpec {
     #[x_kube(validation = ("self == oldSelf", "`groupName` may not be changed: create another RamGroup instead"))]
     pub group_name: Option<String>,
 
-    /// Comment in RAM, at most 56 bytes: the marker that shows whose group it is follows in the same field. Absent: no text before the marker.
+    /// Comment in RAM, at most 56 bytes: the marker that shows whose group it is follows in the same field. Absent: no text before the marker; what an adopted group has stays.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 56), regex(pattern = r"^[^\x00-\x1f\x7f]*$"))]
     #[x_kube(
@@ -65,6 +70,16 @@ pub struct RamGroupSpec {
     /// `Report`: they stay and are reported. `Additive`: they stay. Default: `Exclusive`.
     #[serde(default)]
     pub attachments: Attachments,
+
+    /// `Manage`: the group is made and kept as declared. `Observe`: what exists under the name is read and shown, and never written to, also when this object is
+    /// deleted; the tenant must allow it (`adopt`). `Plan`: the steps that would be taken are listed in `status.plan`, and not taken. Default: `Manage`.
+    #[serde(default)]
+    pub management: Management,
+
+    /// What becomes of a group that has the name already and carries no marker of any object. `Never`: it is not touched. `IfUnowned`: it is taken over, where the
+    /// tenant allows that (`adopt`) and all that it holds; nothing is taken from it until the annotation ram-operator.dev/accept-adoption is there. Default: `Never`.
+    #[serde(default)]
+    pub adoption: Adoption,
 
     /// What becomes of the group in RAM when this object is deleted. `Delete`: its policies are detached, users of this installation leave it, and it is deleted.
     /// `Retain`: it stays, without our marker; the tenant must allow that. Default: `Delete`.
@@ -106,10 +121,20 @@ pub struct RamGroupStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub members: Option<Vec<String>>,
+    /// How far the adoption of the group has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adoption: Option<AdoptionStatus>,
+    /// Identity of a group that is only observed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Observed>,
+    /// With the management `Plan`: the steps that would be taken next, at most 50.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 50), inner(length(max = 200)))]
+    pub plan: Option<Vec<String>>,
     /// Requests by annotation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<Requests>,
-    /// `Ready`; `Stalled`, `Paused` and `DriftFound` when they are true.
+    /// `Ready`; `Stalled`, `Paused`, `DriftFound` and `AdoptionPending` when they are true.
     #[serde(default)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{AccountRef, Requests, pending, status};
+use super::management::{Adoption, AdoptionStatus, Management, Observed};
 use super::ram_user::UserDeletionPolicy;
 
 /// A custom policy of RAM.
@@ -20,7 +21,8 @@ use super::ram_user::UserDeletionPolicy;
     category = "ram",
     status = "RamPolicyStatus",
     derive = "PartialEq",
-    doc = "A custom policy of RAM, attached by RamUsers and RamGroups of its namespace. Annotations: ram-operator.dev/reconcile (any new value: look now), ram-operator.dev/paused (true: no grants and no repairs).",
+    doc = "A custom policy of RAM, attached by RamUsers and RamGroups of its namespace. Annotations: ram-operator.dev/reconcile (any new value: look now), ram-operator.dev/paused (true: no grants and no repairs), ram-operator.dev/accept-adoption (any value: what was adopted may be made as the spec says).",
+    validation = Rule::new("self.spec.adoption != 'IfUnowned' || self.spec.deletionPolicy == 'Retain' || (has(self.status) && has(self.status.adoption) && has(self.status.adoption.acceptedTime))").message("`deletionPolicy` must be 'Retain' with the adoption 'IfUnowned', until that is accepted by the annotation ram-operator.dev/accept-adoption"),
     selectable = ".status.policyName",
     selectable = ".spec.accountRef.name",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
@@ -34,7 +36,8 @@ use super::ram_user::UserDeletionPolicy;
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = ("has(self.policyName) == has(oldSelf.policyName)", "`policyName` may not be set or removed later: a policy keeps its name. Create another RamPolicy instead"),
-    validation = ("has(self.statements) != has(self.documentJson)", "exactly one of `statements` and `documentJson` must be given")
+    validation = ("(self.management != 'Observe' && self.adoption != 'IfUnowned') || has(self.policyName)", "`policyName` must be given for the management 'Observe' and for the adoption 'IfUnowned'"),
+    validation = ("!(has(self.statements) && has(self.documentJson)) && (self.management == 'Observe' || has(self.statements) || has(self.documentJson))", "exactly one of `statements` and `documentJson` must be given")
 )]
 pub struct RamPolicySpec {
     /// The account the policy is made in. Immutable.
@@ -48,7 +51,7 @@ pub struct RamPolicySpec {
     #[x_kube(validation = ("self == oldSelf", "`policyName` may not be changed: create another RamPolicy instead"))]
     pub policy_name: Option<String>,
 
-    /// Description in RAM, at most 900 bytes: the marker that shows whose policy it is follows in the same field. Absent: no text before the marker.
+    /// Description in RAM, at most 900 bytes: the marker that shows whose policy it is follows in the same field. Absent: no text before the marker; what an adopted policy has stays.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 900), regex(pattern = r"^[^\x00-\x1f\x7f]*$"))]
     #[x_kube(
@@ -66,6 +69,16 @@ pub struct RamPolicySpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 16384))]
     pub document_json: Option<String>,
+
+    /// `Manage`: the policy is made and kept as declared. `Observe`: what exists under the name is read and shown, and never written to, also when this object is
+    /// deleted; the tenant must allow it (`adopt`). `Plan`: the steps that would be taken are listed in `status.plan`, and not taken. Default: `Manage`.
+    #[serde(default)]
+    pub management: Management,
+
+    /// What becomes of a policy that has the name already and carries no marker of any object. `Never`: it is not touched. `IfUnowned`: it is taken over, where the
+    /// tenant allows that (`adopt`) and all that it holds; its document stays until the annotation ram-operator.dev/accept-adoption is there. Default: `Never`.
+    #[serde(default)]
+    pub adoption: Adoption,
 
     /// What becomes of the policy in RAM when this object is deleted. `Delete`: it is detached from the users and groups of this installation, and deleted.
     /// `Retain`: it stays, without our marker; the tenant must allow that. Default: `Delete`.
@@ -135,10 +148,20 @@ pub struct RamPolicyStatus {
     /// Who it is attached to, at most 50 of each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attached_to: Option<AttachedTo>,
+    /// How far the adoption of the policy has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adoption: Option<AdoptionStatus>,
+    /// Identity of a policy that is only observed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Observed>,
+    /// With the management `Plan`: the steps that would be taken next, at most 50.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 50), inner(length(max = 200)))]
+    pub plan: Option<Vec<String>>,
     /// Requests by annotation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<Requests>,
-    /// `Ready`; `Stalled` and `Paused` when they are true.
+    /// `Ready`; `Stalled`, `Paused`, `DriftFound` and `AdoptionPending` when they are true.
     #[serde(default)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

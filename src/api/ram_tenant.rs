@@ -56,6 +56,10 @@ pub struct RamTenantSpec {
     #[serde(default)]
     pub attach: Attach,
 
+    /// What exists in RAM that they may adopt or observe, by name. Default: nothing.
+    #[serde(default)]
+    pub adopt: Adopt,
+
     /// What their RamPolicies may allow, and what a policy that is not listed under `attach` may allow that reaches them by a group. Absent: nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub documents: Option<DocumentBounds>,
@@ -179,6 +183,24 @@ pub struct Attach {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9._*?-]+$")))]
     pub groups: Option<Vec<String>>,
+}
+
+/// What may be adopted or observed, by RAM name. To observe a thing is to see all that it holds; to adopt it needs what it holds under `attach` or inside `documents`.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Adopt {
+    /// Globs for users. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 50), inner(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9._*?-]+$")))]
+    pub users: Option<Vec<String>>,
+    /// Globs for groups. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 50), inner(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9._*?-]+$")))]
+    pub groups: Option<Vec<String>>,
+    /// Globs for custom policies. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 50), inner(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9*?-]+$")))]
+    pub policies: Option<Vec<String>>,
 }
 
 /// Whether something may be done.

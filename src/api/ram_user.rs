@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common::{AccountRef, Requests, Span, pending, status};
 use super::console_login::{ConsoleLogin, LoginStatus};
+use super::management::{Adoption, AdoptionStatus, Management, Observed};
 use super::ram_access_key::KeyState;
 
 /// A RAM user with its policies.
@@ -19,7 +20,8 @@ use super::ram_access_key::KeyState;
     category = "ram",
     status = "RamUserStatus",
     derive = "PartialEq",
-    doc = "A RAM user with its policies. Annotations: ram-operator.dev/reconcile (any new value: look now), ram-operator.dev/paused (true: no grants and no repairs), ram-operator.dev/reset-password (any new value: another password now).",
+    doc = "A RAM user with its policies. Annotations: ram-operator.dev/reconcile (any new value: look now), ram-operator.dev/paused (true: no grants and no repairs), ram-operator.dev/reset-password (any new value: another password now), ram-operator.dev/accept-adoption (any value: what was adopted may be made as the spec says).",
+    validation = Rule::new("self.spec.adoption != 'IfUnowned' || self.spec.deletionPolicy == 'Retain' || (has(self.status) && has(self.status.adoption) && has(self.status.adoption.acceptedTime))").message("`deletionPolicy` must be 'Retain' with the adoption 'IfUnowned', until that is accepted by the annotation ram-operator.dev/accept-adoption"),
     selectable = ".status.userName",
     selectable = ".spec.accountRef.name",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
@@ -31,7 +33,10 @@ use super::ram_access_key::KeyState;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("has(self.userName) == has(oldSelf.userName)", "`userName` may not be set or removed later: a RAM user keeps its name. Create another RamUser instead"))]
+#[x_kube(
+    validation = ("has(self.userName) == has(oldSelf.userName)", "`userName` may not be set or removed later: a RAM user keeps its name. Create another RamUser instead"),
+    validation = ("(self.management != 'Observe' && self.adoption != 'IfUnowned') || has(self.userName)", "`userName` must be given for the management 'Observe' and for the adoption 'IfUnowned'")
+)]
 pub struct RamUserSpec {
     /// The account the user is made in. Immutable.
     #[serde(default)]
@@ -49,7 +54,7 @@ pub struct RamUserSpec {
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^[^\x00-\x1f\x7f]+$"))]
     pub display_name: Option<String>,
 
-    /// Comment in RAM, at most 56 bytes: the marker that shows whose user it is follows in the same field. Absent: no text before the marker.
+    /// Comment in RAM, at most 56 bytes: the marker that shows whose user it is follows in the same field. Absent: no text before the marker; what an adopted user has stays.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 56), regex(pattern = r"^[^\x00-\x1f\x7f]*$"))]
     #[x_kube(
@@ -105,6 +110,16 @@ pub struct RamUserSpec {
     #[serde(default = "no_time")]
     #[x_kube(validation = ("self <= duration('2160h')", "`deletionGracePeriod` must not be longer than 90d"))]
     pub deletion_grace_period: Span,
+
+    /// `Manage`: the user is made and kept as declared. `Observe`: what exists under the name is read and shown, and never written to, also when this object is
+    /// deleted; the tenant must allow it (`adopt`). `Plan`: the steps that would be taken are listed in `status.plan`, and not taken. Default: `Manage`.
+    #[serde(default)]
+    pub management: Management,
+
+    /// What becomes of a user that has the name already and carries no marker of any object. `Never`: it is not touched. `IfUnowned`: it is taken over, where the
+    /// tenant allows that (`adopt`) and all that it holds; nothing is taken from it until the annotation ram-operator.dev/accept-adoption is there. Default: `Never`.
+    #[serde(default)]
+    pub adoption: Adoption,
 
     /// What becomes of the user in RAM when this object is deleted. `Delete`: it is deleted with all that hangs on it. `Retain`: it stays, without our marker;
     /// the tenant must allow that. Default: `Delete`.
@@ -230,7 +245,7 @@ pub struct RamUserStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub policies: Option<Vec<PolicyAttachment>>,
-    /// Groups the user is in, by RAM name; known when `spec.groups` is given.
+    /// Groups the user is in, by RAM name; known when `spec.groups` is given, and of a user that is observed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50))]
     pub groups: Option<Vec<String>>,
@@ -238,10 +253,20 @@ pub struct RamUserStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 20))]
     pub access_keys: Option<Vec<InventoryKey>>,
+    /// How far the adoption of the user has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adoption: Option<AdoptionStatus>,
+    /// Identity of a user that is only observed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Observed>,
+    /// With the management `Plan`: the steps that would be taken next, at most 50.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 50), inner(length(max = 200)))]
+    pub plan: Option<Vec<String>>,
     /// Requests by annotation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<Requests>,
-    /// `Ready`; `Stalled`, `Paused` and `DriftFound` when they are true.
+    /// `Ready`; `Stalled`, `Paused`, `DriftFound` and `AdoptionPending` when they are true.
     #[serde(default)]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

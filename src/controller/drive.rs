@@ -31,6 +31,7 @@ use crate::clock::Clock;
 use crate::digest;
 use crate::lease::Lease;
 use crate::metrics::Metrics;
+use crate::plan::preview::Preview;
 use crate::plan::reason::Readiness;
 use crate::plan::timing::LATER;
 use crate::plan::{Extra, Next, Reason, Standing, Verdict};
@@ -167,6 +168,12 @@ pub trait Pass: Send {
     fn observe(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
     /// Asks the plan.
     fn next(&self) -> Next<Self::Step>;
+    /// Where steps are listed and not carried out: what would be done. Steps that only read are carried out all the same.
+    fn preview(&self) -> Option<Preview<Self::Step>> {
+        None
+    }
+    /// Keeps the list for the status.
+    fn list(&mut self, _lines: Vec<String>) {}
     /// Whether a step only reads, so that it does not count among the steps of a pass.
     fn only_looks(_step: &Self::Step) -> bool {
         false
@@ -181,7 +188,14 @@ pub async fn drive<P: Pass>(ctx: &Ctx, pass: &mut P) -> Result<Verdict, Error> {
     let (mut steps, mut looks) = (0, 0);
     while steps < MAX_STEPS && looks < MAX_LOOKS {
         pass.observe().await?;
-        let step = match pass.next() {
+        let next = match pass.preview() {
+            None => pass.next(),
+            Some(Preview { lines, next }) => {
+                pass.list(lines);
+                next
+            }
+        };
+        let step = match next {
             Next::Rest(verdict) => return Ok(verdict),
             Next::Do(step) if last.as_ref() == Some(&step) => return Err(Error::Unsettled),
             Next::Do(step) => step,

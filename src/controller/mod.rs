@@ -9,6 +9,7 @@ pub mod error;
 pub mod hand_over;
 pub mod left_over;
 pub mod locks;
+pub mod management;
 pub mod ram_access_key;
 pub mod ram_account;
 pub mod ram_group;

@@ -10,20 +10,26 @@ use kube::{Client, Resource, ResourceExt};
 use tokio::sync::OwnedMutexGuard;
 
 use super::accounts::Account;
-use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, paused, set_finalizer};
+use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, now, paused, set_finalizer};
 use super::error::Error;
 use super::hand_over::{Left, Patience, leave, patience};
+use super::management::{adopting, adoption_status, listed};
 use super::ram_policy::still_in_use;
 use super::references::{Referred, references};
+use super::status;
 use super::tenancy;
-use crate::api::{FINALIZER, LeftKind, LeftOver, PolicyKind, RamGroup, RamGroupStatus, RamPolicy};
+use crate::api::{
+    FINALIZER, LeftKind, LeftOver, Management, Observed, PolicyKind, RamGroup, RamGroupStatus, RamPolicy, annotation,
+};
+use crate::plan::adoption::{self, Adopting};
 use crate::plan::attachments::{Documents, References, shown};
 use crate::plan::document::Document;
 use crate::plan::marker::Marker;
 use crate::plan::names::generated;
-use crate::plan::ram_group::{InRam, Memory, Seen, Step, next};
-use crate::plan::tenant::{Grants, retains};
-use crate::plan::{Next, Reason, Verdict};
+use crate::plan::preview::{Foresee, Preview, preview};
+use crate::plan::ram_group::{InRam, Memory, Seen, Step, next, pending, sees};
+use crate::plan::tenant::{Grants, Thing};
+use crate::plan::{Extra, Next, Reason, Verdict};
 use crate::ram::{self, Class, Lane, PolicyRef};
 
 /// Members that the status shows.
@@ -31,6 +37,7 @@ const SHOWN: usize = 100;
 
 impl Kind for RamGroup {
     const KIND: &'static str = "RamGroup";
+    const REQUESTS: &'static [&'static str] = &[annotation::ACCEPT_ADOPTION];
     type Status = RamGroupStatus;
 
     fn api(client: Client, namespace: Option<&str>) -> Api<Self> {
@@ -61,13 +68,14 @@ impl Kind for RamGroup {
             }
             Err(error) => pass.end(Err(error)).await,
         };
-        let facts = pass.facts();
-        Passed { look, at_most, ..Passed::new(pass.object, facts, outcome) }
+        let (facts, extra) = (pass.facts(), pass.extra());
+        Passed { extra, look, at_most, ..Passed::new(pass.object, facts, outcome) }
     }
 }
 
 impl Referred for RamGroup {
     const RAM_NAME: &'static str = "/status/groupName";
+    const IDENTITY: &'static str = "/status/groupId";
 }
 
 /// The lock of a group; no user has such a name.
@@ -76,9 +84,10 @@ pub fn lock_name(group_name: &str) -> String {
     format!("group/{group_name}")
 }
 
-fn memory(object: &RamGroup) -> Memory {
+fn memory(ctx: &Ctx, object: &RamGroup) -> Memory {
     let stored = object.status.clone().unwrap_or_default();
     Memory {
+        adoption: adopting(object, stored.adoption.as_ref(), stored.group_id.is_some(), now(ctx)),
         account_id: stored.account_id,
         group_id: stored.group_id,
         marker_uid: stored.marker_uid,
@@ -101,13 +110,15 @@ struct GroupPass<'a> {
     changed: bool,
     documents: Documents,
     quota_reached: bool,
+    /// What would be done, where that is only listed.
+    plan: Option<Vec<String>>,
 }
 
 impl<'a> GroupPass<'a> {
     fn new(ctx: &'a Ctx, key: &'a ObjectKey, object: RamGroup, account: Result<Arc<Account>, Verdict>) -> Self {
         let lane = if object.meta().deletion_timestamp.is_some() { Lane::TakeAway } else { Lane::Ordinary };
         let client = account.as_ref().ok().map(|account| account.client.in_lane(lane));
-        let memory = memory(&object);
+        let memory = memory(ctx, &object);
         Self {
             ctx,
             key,
@@ -122,6 +133,7 @@ impl<'a> GroupPass<'a> {
             changed: true,
             documents: Documents::new(),
             quota_reached: false,
+            plan: None,
         }
     }
 
@@ -132,7 +144,7 @@ impl<'a> GroupPass<'a> {
         if waited {
             let api = RamGroup::api(self.ctx.kube.clone(), self.key.namespace());
             self.object = api.get_opt(&self.key.name).await?.ok_or(Error::Gone)?;
-            self.memory = memory(&self.object);
+            self.memory = memory(self.ctx, &self.object);
             self.ctx.echoes.wrote(self.key, self.object.resource_version().as_deref());
         }
         Ok(Some(guard))
@@ -171,6 +183,7 @@ impl<'a> GroupPass<'a> {
             deletion_time: self.object.meta().deletion_timestamp.as_ref().map(|time| time.0),
             finalizer: self.object.finalizers().iter().any(|name| name == FINALIZER),
             paused: paused(&self.object),
+            group_name: self.group_name(),
             spec: self.object.spec.clone(),
             memory: self.memory.clone(),
             marker: self.marker(),
@@ -203,8 +216,11 @@ impl<'a> GroupPass<'a> {
         let client = self.client()?.clone();
         let mut seen = InRam { group: client.group(&name).await?, ..InRam::default() };
         let (known, marker) = (self.memory.group_id.as_deref(), self.marker());
+        let observes = self.object.spec.management == Management::Observe;
         let ours = |group: &ram::Group| {
-            known.is_none_or(|id| id == group.id) || marker.as_ref().is_some_and(|marker| marker.ends(&group.comments))
+            observes
+                || known.is_none_or(|id| id == group.id)
+                || marker.as_ref().is_some_and(|marker| marker.ends(&group.comments))
         };
         if seen.group.as_ref().is_some_and(ours) {
             let (policies, members) =
@@ -227,14 +243,27 @@ impl<'a> GroupPass<'a> {
         if let (Some(group), Some(ours)) = (group, self.marker())
             && ours.ends(&group.comments)
         {
+            let lost = self.memory.group_id.is_none();
             self.memory.group_id = Some(group.id.clone());
             self.memory.marker_uid = Some(ours.uid);
+            if lost {
+                let (asked, allowed) = (self.object.spec.adoption, self.adoptable());
+                self.memory.adoption = self.memory.adoption.recognised(asked, allowed, now(self.ctx));
+            }
         }
+    }
+
+    /// Whether the tenant lets the group be adopted.
+    fn adoptable(&self) -> bool {
+        let name = self.object.spec.group_name.as_deref();
+        let grants = self.tenant.as_ref().and_then(|tenant| tenant.as_ref().ok());
+        grants.is_some_and(|grants| grants.adopts(Thing::Group, name).is_ok())
     }
 
     /// Whether what is in RAM stays there.
     fn retains(&self) -> bool {
-        retains(self.object.spec.deletion_policy, self.tenant.as_ref().and_then(|tenant| tenant.as_ref().ok()))
+        let tenant = self.tenant.as_ref().and_then(|tenant| tenant.as_ref().ok());
+        self.memory.adoption.stays(self.object.spec.deletion_policy, tenant)
     }
 
     /// A deletion that does not succeed soon is handed over.
@@ -264,23 +293,52 @@ impl<'a> GroupPass<'a> {
 
     fn facts(&self) -> RamGroupStatus {
         let mut status = self.object.status.clone().unwrap_or_default();
+        status.plan = listed(status.plan.take(), self.plan.as_ref(), self.object.spec.management);
+        self.forget_sight(&mut status);
         let (Ok(account), Some(ram)) = (&self.account, &self.ram) else { return status };
-        let ours = ram.group.as_ref().filter(|group| Some(&group.id) == self.memory.group_id.as_ref());
-        let Some(group) = ours else { return status };
+        let Some(group) = &ram.group else { return status };
+        if Some(&group.id) != self.memory.group_id.as_ref() {
+            if sees(&self.seen()) {
+                status.observed = Some(Observed { id: Some(group.id.clone()), create_time: None });
+                holdings(&mut status, ram, group);
+            }
+            return status;
+        }
         status.account_id = Some(account.view.account_id.clone());
-        status.group_name = Some(group.name.clone());
         status.group_id = Some(group.id.clone());
         status.create_time = self.memory.create_time.map(|time| time.to_string());
         status.marker_uid.clone_from(&self.memory.marker_uid);
-        let mut policies: Vec<_> = ram.policies.iter().map(shown).collect();
-        policies.sort();
-        status.policies = Some(policies);
-        let mut members: Vec<_> = ram.members.iter().map(|(name, _)| name.clone()).collect();
-        status.member_count = Some(i64::try_from(members.len()).unwrap_or(i64::MAX));
-        members.sort();
-        members.truncate(SHOWN);
-        status.members = Some(members).filter(|members| !members.is_empty());
+        status.adoption = adoption_status(self.memory.adoption);
+        holdings(&mut status, ram, group);
         status
+    }
+
+    /// What was shown of somebody else's group goes when it may not be seen any more, and before it is shown anew.
+    fn forget_sight(&self, status: &mut RamGroupStatus) {
+        let denied = self.tenant.is_some() && !sees(&self.seen());
+        if (denied || self.ram.is_some()) && status.observed.take().is_some() {
+            status.group_name = None;
+            status.policies = None;
+            status.member_count = None;
+            status.members = None;
+        }
+    }
+
+    /// Conditions beside those that every kind has.
+    fn extra(&self) -> Vec<Extra> {
+        if self.deleting() {
+            return Vec::new();
+        }
+        adoption::pending(&pending(&self.seen())).into_iter().collect()
+    }
+
+    async fn record_adoption(&mut self) -> Result<(), Error> {
+        let adoption = Adopting { noted: Some(now(self.ctx)), ..self.memory.adoption };
+        let mut facts = self.object.status.clone().unwrap_or_default();
+        facts.adoption = adoption_status(adoption);
+        status::write(self.ctx, self.key, &mut self.object, facts).await?;
+        self.memory.adoption = adoption;
+        Ok(())
     }
 
     async fn create(&mut self, comments: &str) -> Result<(), Error> {
@@ -294,12 +352,19 @@ impl<'a> GroupPass<'a> {
             group_id: Some(group.id),
             marker_uid: self.marker().map(|marker| marker.uid),
             create_time: Some(self.now()),
+            // Whatever was adopted under this name is gone.
+            adoption: Adopting { noted: None, ..self.memory.adoption },
         };
         Ok(())
     }
 
     async fn comment(&mut self, comments: &str) -> Result<(), Error> {
-        self.client()?.update_group(&self.group_name(), comments).await?;
+        let name = self.group_name();
+        self.client()?.update_group(&name, comments).await?;
+        if self.memory.group_id.is_none() {
+            let message = format!("Group {name} was taken over. Nothing is taken from it until that is accepted.");
+            note(self.ctx, &self.object, EventType::Normal, "Adopted", message).await;
+        }
         let group = self.ram.as_ref().and_then(|ram| ram.group.as_ref());
         self.memory.group_id = group.map(|group| group.id.clone());
         self.memory.marker_uid = self.marker().map(|marker| marker.uid);
@@ -330,6 +395,19 @@ impl<'a> GroupPass<'a> {
         note(self.ctx, &self.object, EventType::Normal, reason, message).await;
         set_finalizer(self.ctx, self.key, &mut self.object, false).await
     }
+}
+
+/// What a group is called, and what it holds.
+fn holdings(status: &mut RamGroupStatus, ram: &InRam, group: &ram::Group) {
+    status.group_name = Some(group.name.clone());
+    let mut policies: Vec<_> = ram.policies.iter().map(shown).collect();
+    policies.sort();
+    status.policies = Some(policies);
+    let mut members: Vec<_> = ram.members.iter().map(|(name, _)| name.clone()).collect();
+    status.member_count = Some(i64::try_from(members.len()).unwrap_or(i64::MAX));
+    members.sort();
+    members.truncate(SHOWN);
+    status.members = Some(members).filter(|members| !members.is_empty());
 }
 
 /// Finds out which members the installation `owner` made. One that went since it was listed is in no group any more.
@@ -370,12 +448,22 @@ impl Pass for GroupPass<'_> {
         next(&self.seen(), self.now())
     }
 
+    fn preview(&self) -> Option<Preview<Step>> {
+        let planned = self.object.spec.management == Management::Plan && !self.deleting();
+        planned.then(|| preview(&self.seen(), self.now()))
+    }
+
+    fn list(&mut self, lines: Vec<String>) {
+        self.plan = Some(lines);
+    }
+
     fn only_looks(step: &Step) -> bool {
-        matches!(step, Step::LookAtPolicy(_))
+        Seen::only_looks(step)
     }
 
     async fn act(&mut self, step: Step) -> Result<(), Error> {
-        let ours = matches!(step, Step::AddFinalizer | Step::RemoveFinalizer | Step::LookAtPolicy(_));
+        let ours =
+            matches!(step, Step::AddFinalizer | Step::RemoveFinalizer | Step::RecordAdoption | Step::LookAtPolicy(_));
         if !ours && !self.ctx.lease.holds() {
             return Err(Error::NotLeader);
         }
@@ -384,6 +472,7 @@ impl Pass for GroupPass<'_> {
         match step {
             Step::AddFinalizer => set_finalizer(self.ctx, self.key, &mut self.object, true).await,
             Step::RemoveFinalizer => self.finish().await,
+            Step::RecordAdoption => self.record_adoption().await,
             Step::Create(comments) => self.create(&comments).await,
             Step::Comment(comments) => self.comment(&comments).await,
             Step::AttachPolicy(policy) => self.attach(&policy).await,

@@ -10,19 +10,25 @@ use kube::{Client, Resource, ResourceExt};
 use tokio::sync::OwnedMutexGuard;
 
 use super::accounts::Account;
-use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, paused, set_finalizer};
+use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, now, paused, set_finalizer};
 use super::error::Error;
 use super::hand_over::{Left, Patience, leave, patience};
+use super::management::{adopting, adoption_status, listed};
 use super::references::Referred;
+use super::status;
 use super::tenancy;
-use crate::api::{AttachedTo, FINALIZER, LeftKind, LeftOver, RamPolicy, RamPolicyStatus, Written};
+use crate::api::{
+    AttachedTo, FINALIZER, LeftKind, LeftOver, Management, Observed, RamPolicy, RamPolicyStatus, Written, annotation,
+};
 use crate::digest;
+use crate::plan::adoption::{self, Adopting};
 use crate::plan::marker::Marker;
 use crate::plan::names::policy_name as generated;
 use crate::plan::ownership::{Known, Ownership, ownership};
-use crate::plan::ram_policy::{Holder, InRam, Memory, Policy, Seen, Step, next};
-use crate::plan::tenant::{Grants, retains};
-use crate::plan::{Next, Reason, Verdict};
+use crate::plan::preview::{Preview, preview};
+use crate::plan::ram_policy::{Holder, InRam, Memory, Policy, Seen, Step, next, pending, sees};
+use crate::plan::tenant::{Grants, Thing};
+use crate::plan::{Extra, Next, Reason, Verdict};
 use crate::ram::{self, Class, Lane, PolicyDetail, PolicyEntities, PolicyRef, PolicyType};
 
 /// Names of each kind that the status shows.
@@ -30,6 +36,7 @@ const SHOWN: usize = 50;
 
 impl Kind for RamPolicy {
     const KIND: &'static str = "RamPolicy";
+    const REQUESTS: &'static [&'static str] = &[annotation::ACCEPT_ADOPTION];
     type Status = RamPolicyStatus;
 
     fn api(client: Client, namespace: Option<&str>) -> Api<Self> {
@@ -60,13 +67,14 @@ impl Kind for RamPolicy {
             }
             Err(error) => pass.end(Err(error)).await,
         };
-        let facts = pass.facts();
-        Passed { look, at_most, ..Passed::new(pass.object, facts, outcome) }
+        let (facts, extra) = (pass.facts(), pass.extra());
+        Passed { extra, look, at_most, ..Passed::new(pass.object, facts, outcome) }
     }
 }
 
 impl Referred for RamPolicy {
     const RAM_NAME: &'static str = "/status/policyName";
+    const IDENTITY: &'static str = "/status/createTime";
 }
 
 /// The lock of a policy; no user has such a name.
@@ -81,10 +89,16 @@ pub fn custom(name: &str) -> PolicyRef {
     PolicyRef { kind: PolicyType::Custom, name: name.to_owned() }
 }
 
-fn memory(object: &RamPolicy) -> Memory {
+fn memory(ctx: &Ctx, object: &RamPolicy) -> Memory {
     let stored = object.status.clone().unwrap_or_default();
     let written = stored.written.and_then(|written| Some((written.sha256, written.time.parse().ok()?)));
-    Memory { account_id: stored.account_id, create_time: stored.create_time, marker_uid: stored.marker_uid, written }
+    Memory {
+        adoption: adopting(object, stored.adoption.as_ref(), stored.create_time.is_some(), now(ctx)),
+        account_id: stored.account_id,
+        create_time: stored.create_time,
+        marker_uid: stored.marker_uid,
+        written,
+    }
 }
 
 struct PolicyPass<'a> {
@@ -99,14 +113,17 @@ struct PolicyPass<'a> {
     detail: Option<PolicyDetail>,
     entities: PolicyEntities,
     witnessed: bool,
+    made_here: bool,
     changed: bool,
+    /// What would be done, where that is only listed.
+    plan: Option<Vec<String>>,
 }
 
 impl<'a> PolicyPass<'a> {
     fn new(ctx: &'a Ctx, key: &'a ObjectKey, object: RamPolicy, account: Result<Arc<Account>, Verdict>) -> Self {
         let lane = if object.meta().deletion_timestamp.is_some() { Lane::TakeAway } else { Lane::Ordinary };
         let client = account.as_ref().ok().map(|account| account.client.in_lane(lane));
-        let memory = memory(&object);
+        let memory = memory(ctx, &object);
         Self {
             ctx,
             key,
@@ -119,7 +136,9 @@ impl<'a> PolicyPass<'a> {
             detail: None,
             entities: PolicyEntities::default(),
             witnessed: false,
+            made_here: false,
             changed: true,
+            plan: None,
         }
     }
 
@@ -130,7 +149,7 @@ impl<'a> PolicyPass<'a> {
         if waited {
             let api = RamPolicy::api(self.ctx.kube.clone(), self.key.namespace());
             self.object = api.get_opt(&self.key.name).await?.ok_or(Error::Gone)?;
-            self.memory = memory(&self.object);
+            self.memory = memory(self.ctx, &self.object);
             self.ctx.echoes.wrote(self.key, self.object.resource_version().as_deref());
         }
         Ok(Some(guard))
@@ -169,6 +188,7 @@ impl<'a> PolicyPass<'a> {
             deletion_time: self.object.meta().deletion_timestamp.as_ref().map(|time| time.0),
             finalizer: self.object.finalizers().iter().any(|name| name == FINALIZER),
             paused: paused(&self.object),
+            policy_name: self.policy_name(),
             spec: self.object.spec.clone(),
             memory: self.memory.clone(),
             marker: self.marker(),
@@ -212,14 +232,28 @@ impl<'a> PolicyPass<'a> {
         if let (Some(detail), Some(ours)) = (&self.detail, self.marker())
             && ours.ends(&detail.description)
         {
+            // One that this pass made shows here first, too.
+            let lost = self.memory.create_time.is_none() && !self.made_here;
             self.memory.create_time = Some(as_policy(detail).create_time);
             self.memory.marker_uid = Some(ours.uid);
+            if lost {
+                let (asked, allowed) = (self.object.spec.adoption, self.adoptable());
+                self.memory.adoption = self.memory.adoption.recognised(asked, allowed, now(self.ctx));
+            }
         }
+    }
+
+    /// Whether the tenant lets the policy be adopted.
+    fn adoptable(&self) -> bool {
+        let name = self.object.spec.policy_name.as_deref();
+        let grants = self.tenant.as_ref().and_then(|tenant| tenant.as_ref().ok());
+        grants.is_some_and(|grants| grants.adopts(Thing::Policy, name).is_ok())
     }
 
     /// Whether what is in RAM stays there.
     fn retains(&self) -> bool {
-        retains(self.object.spec.deletion_policy, self.tenant.as_ref().and_then(|tenant| tenant.as_ref().ok()))
+        let tenant = self.tenant.as_ref().and_then(|tenant| tenant.as_ref().ok());
+        self.memory.adoption.stays(self.object.spec.deletion_policy, tenant)
     }
 
     /// A deletion that does not succeed soon is handed over.
@@ -249,6 +283,8 @@ impl<'a> PolicyPass<'a> {
 
     fn facts(&self) -> RamPolicyStatus {
         let mut status = self.object.status.clone().unwrap_or_default();
+        status.plan = listed(status.plan.take(), self.plan.as_ref(), self.object.spec.management);
+        self.forget_sight(&mut status);
         let (Ok(account), Some(detail), Some(ours)) = (&self.account, &self.detail, self.marker()) else {
             return status;
         };
@@ -258,14 +294,37 @@ impl<'a> PolicyPass<'a> {
         if known.identity.is_none()
             || matches!(ownership(known, &ours, &policy.create_time, &policy.description), Ownership::Not(_))
         {
+            if sees(&self.seen()) {
+                let create_time = Some(policy.create_time).filter(|time| !time.is_empty());
+                status.observed = Some(Observed { id: None, create_time });
+                self.holdings(&mut status, detail);
+            }
             return status;
         }
         status.account_id = Some(account.view.account_id.clone());
-        status.policy_name = Some(detail.policy.name.clone());
         status.create_time.clone_from(&self.memory.create_time);
         status.marker_uid.clone_from(&self.memory.marker_uid);
         let written = self.memory.written.clone();
         status.written = written.map(|(sha256, time)| Written { sha256, time: time.to_string() });
+        status.adoption = adoption_status(self.memory.adoption);
+        self.holdings(&mut status, detail);
+        status
+    }
+
+    /// What was shown of somebody else's policy goes when it may not be seen any more, and before it is shown anew.
+    fn forget_sight(&self, status: &mut RamPolicyStatus) {
+        let denied = self.tenant.is_some() && !sees(&self.seen());
+        if (denied || self.ram.is_some()) && status.observed.take().is_some() {
+            status.policy_name = None;
+            status.version = None;
+            status.attachment_count = None;
+            status.attached_to = None;
+        }
+    }
+
+    /// What a policy is called, and who has it.
+    fn holdings(&self, status: &mut RamPolicyStatus, detail: &PolicyDetail) {
+        status.policy_name = Some(detail.policy.name.clone());
         status.version = Some(detail.default_version.clone());
         let PolicyEntities { users, groups, roles } = &self.entities;
         let count = users.len() + groups.len() + roles.len();
@@ -278,19 +337,44 @@ impl<'a> PolicyPass<'a> {
         };
         let attached = AttachedTo { users: shown(users), groups: shown(groups), roles: shown(roles) };
         status.attached_to = Some(attached).filter(|attached| *attached != AttachedTo::default());
-        status
+    }
+
+    /// Conditions beside those that every kind has.
+    fn extra(&self) -> Vec<Extra> {
+        if self.deleting() {
+            return Vec::new();
+        }
+        adoption::pending(&pending(&self.seen())).into_iter().collect()
+    }
+
+    async fn record_adoption(&mut self) -> Result<(), Error> {
+        let adoption = Adopting { noted: Some(now(self.ctx)), ..self.memory.adoption };
+        let mut facts = self.object.status.clone().unwrap_or_default();
+        facts.adoption = adoption_status(adoption);
+        status::write(self.ctx, self.key, &mut self.object, facts).await?;
+        self.memory.adoption = adoption;
+        Ok(())
     }
 
     async fn create(&mut self, document: &str, description: &str) -> Result<(), Error> {
         match self.client()?.create_policy(&self.policy_name(), document, description).await {
             // Somebody was faster: the next look finds out whose it is.
-            Err(error) if error.class() == Class::Exists => Err(Error::Unsettled),
-            other => Ok(other?),
+            Err(error) if error.class() == Class::Exists => return Err(Error::Unsettled),
+            other => other?,
         }
+        self.made_here = true;
+        // Whatever was adopted under this name is gone.
+        self.memory.adoption.noted = None;
+        Ok(())
     }
 
     async fn describe(&mut self, description: &str) -> Result<(), Error> {
-        self.client()?.update_policy_description(&self.policy_name(), description).await?;
+        let name = self.policy_name();
+        self.client()?.update_policy_description(&name, description).await?;
+        if self.memory.create_time.is_none() {
+            let message = format!("Policy {name} was taken over. Its document stays until that is accepted.");
+            note(self.ctx, &self.object, EventType::Normal, "Adopted", message).await;
+        }
         self.memory.create_time = self.detail.as_ref().map(|detail| as_policy(detail).create_time);
         self.memory.marker_uid = self.marker().map(|marker| marker.uid);
         Ok(())
@@ -377,8 +461,18 @@ impl Pass for PolicyPass<'_> {
         next(&self.seen(), self.now())
     }
 
+    fn preview(&self) -> Option<Preview<Step>> {
+        let planned = self.object.spec.management == Management::Plan && !self.deleting();
+        planned.then(|| preview(&self.seen(), self.now()))
+    }
+
+    fn list(&mut self, lines: Vec<String>) {
+        self.plan = Some(lines);
+    }
+
     async fn act(&mut self, step: Step) -> Result<(), Error> {
-        if !matches!(step, Step::AddFinalizer | Step::RemoveFinalizer) && !self.ctx.lease.holds() {
+        let ours = matches!(step, Step::AddFinalizer | Step::RemoveFinalizer | Step::RecordAdoption);
+        if !ours && !self.ctx.lease.holds() {
             return Err(Error::NotLeader);
         }
         self.changed |= !matches!(step, Step::AddFinalizer);
@@ -386,6 +480,7 @@ impl Pass for PolicyPass<'_> {
         match step {
             Step::AddFinalizer => set_finalizer(self.ctx, self.key, &mut self.object, true).await,
             Step::RemoveFinalizer => self.finish().await,
+            Step::RecordAdoption => self.record_adoption().await,
             Step::Create(document, description) => self.create(&document, &description).await,
             Step::Describe(description) => self.describe(&description).await,
             Step::CreateVersion(document) => {

@@ -12,35 +12,38 @@ use kube::{Client, Resource, ResourceExt};
 
 use super::accounts::Account;
 use super::console_login::{Found, find, generate, login_url, write};
-use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, paused, request, set_finalizer};
+use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, now, paused, request, set_finalizer};
 use super::error::Error;
 use super::hand_over::{Left, Patience, leave, patience};
+use super::management::{adopting, adoption_status, listed};
 use super::ram_group::document_of;
 use super::references::references;
 use super::secret;
 use super::status;
 use super::tenancy::{self, NamespaceView};
 use crate::api::{
-    ChangeAtLogon, FINALIZER, GroupKind, InventoryKey, KeyOwner, KeyState, LoginState, LoginStatus, Order, OrderedUser,
-    PasswordSource, PolicyKind, RamAccessKey, RamAccessKeyStatus, RamGroup, RamPolicy, RamRevocation, RamUser,
-    RamUserStatus, Request, UserState, annotation,
+    Adoption, ChangeAtLogon, FINALIZER, GroupKind, InventoryKey, KeyOwner, KeyState, LoginState, LoginStatus,
+    Management, Observed, Order, OrderedUser, PasswordSource, PolicyKind, RamAccessKey, RamAccessKeyStatus, RamGroup,
+    RamPolicy, RamRevocation, RamUser, RamUserStatus, Request, UserState, annotation,
 };
+use crate::plan::adoption::{self, Adopting};
 use crate::plan::attachments::{Documents, References, shown};
 use crate::plan::marker::Marker;
 use crate::plan::names::generated;
+use crate::plan::preview::{Foresee, Preview, preview};
 use crate::plan::ram_access_key::{Intent, Journal, Retiring};
 use crate::plan::ram_user::{
     InRam, KeyObject, LoginChange, LoginMemory, Memory, PasswordSeen, Reset, Seen, Step, grace_ends, managed, next,
-    same_key,
+    pending, same_key, sees,
 };
-use crate::plan::tenant::{Grants, retains};
+use crate::plan::tenant::{Grants, Thing};
 use crate::plan::timing::READ_LAG;
-use crate::plan::{Next, Reason, Verdict};
+use crate::plan::{Extra, Next, Reason, Verdict};
 use crate::ram::{self, Class, KeyStatus, Lane, LoginChanges, LoginProfile, PolicyRef};
 
 impl Kind for RamUser {
     const KIND: &'static str = "RamUser";
-    const REQUESTS: &'static [&'static str] = &[annotation::RESET_PASSWORD];
+    const REQUESTS: &'static [&'static str] = &[annotation::RESET_PASSWORD, annotation::ACCEPT_ADOPTION];
     type Status = RamUserStatus;
 
     fn api(client: Client, namespace: Option<&str>) -> Api<Self> {
@@ -71,8 +74,8 @@ impl Kind for RamUser {
             }
             Err(error) => pass.end(Err(error)).await,
         };
-        let facts = pass.facts();
-        Passed { look, at_most, ..Passed::new(pass.object, facts, outcome) }
+        let (facts, extra) = (pass.facts(), pass.extra());
+        Passed { extra, look, at_most, ..Passed::new(pass.object, facts, outcome) }
     }
 }
 
@@ -91,9 +94,10 @@ pub fn user_name(object: &RamUser, prefix: &str) -> String {
         .unwrap_or_else(|| generated(prefix, object.namespace().as_deref().unwrap_or_default(), &object.name_any()))
 }
 
-fn memory(object: &RamUser) -> Memory {
+fn memory(ctx: &Ctx, object: &RamUser) -> Memory {
     let stored = object.status.clone().unwrap_or_default();
     Memory {
+        adoption: adopting(object, stored.adoption.as_ref(), stored.user_id.is_some(), now(ctx)),
         account_id: stored.account_id,
         user_id: stored.user_id,
         marker_uid: stored.marker_uid,
@@ -139,13 +143,15 @@ struct UserPass<'a> {
     groups_full: bool,
     found: Found,
     reset: Reset,
+    /// What would be done, where that is only listed.
+    plan: Option<Vec<String>>,
 }
 
 impl<'a> UserPass<'a> {
     fn new(ctx: &'a Ctx, key: &'a ObjectKey, object: RamUser, account: Result<Arc<Account>, Verdict>) -> Self {
         let lane = if object.meta().deletion_timestamp.is_some() { Lane::TakeAway } else { Lane::Ordinary };
         let client = account.as_ref().ok().map(|account| account.client.in_lane(lane));
-        let memory = memory(&object);
+        let memory = memory(ctx, &object);
         let reset = reset(&object);
         Self {
             ctx,
@@ -169,6 +175,7 @@ impl<'a> UserPass<'a> {
             groups_full: false,
             found: Found::default(),
             reset,
+            plan: None,
         }
     }
 
@@ -179,7 +186,7 @@ impl<'a> UserPass<'a> {
         if waited {
             let api = RamUser::api(self.ctx.kube.clone(), self.key.namespace());
             self.object = api.get_opt(&self.key.name).await?.ok_or(Error::Gone)?;
-            self.memory = memory(&self.object);
+            self.memory = memory(self.ctx, &self.object);
             self.reset = reset(&self.object);
             self.ctx.echoes.wrote(self.key, self.object.resource_version().as_deref());
         }
@@ -263,8 +270,9 @@ impl<'a> UserPass<'a> {
         let user = client.get_user(&name).await?;
         let mut seen = InRam { user, ..InRam::default() };
         if let Some(user) = &seen.user {
-            // Nothing more is read of a user that turns out to be somebody else's.
-            if self.memory.user_id.as_deref().is_none_or(|id| id == user.user_id) {
+            // Nothing more is read of a user that turns out to be somebody else's, unless that is what is asked for.
+            let known = self.memory.user_id.as_deref().is_none_or(|id| id == user.user_id);
+            if known || self.object.spec.management == Management::Observe {
                 let (policies, keys) =
                     futures::join!(client.list_policies_for_user(&name), client.list_access_keys(&name));
                 seen.policies = policies?.into_iter().map(|attached| attached.policy).collect();
@@ -272,7 +280,7 @@ impl<'a> UserPass<'a> {
                 if managed(&self.object.spec, &self.memory) {
                     seen.login = self.read_login(&client, &name).await?;
                 }
-                if self.deleting() || self.object.spec.groups.is_some() {
+                if self.deleting() || self.object.spec.groups.is_some() || self.made_elsewhere() {
                     seen.groups = client.list_groups_for_user(&name).await?;
                 }
             }
@@ -284,6 +292,20 @@ impl<'a> UserPass<'a> {
         self.witnessed |= seen.user.is_some();
         self.ram = Some(seen);
         Ok(())
+    }
+
+    /// Whether the user may be of somebody else's making, so that all that it has counts.
+    fn made_elsewhere(&self) -> bool {
+        let spec = &self.object.spec;
+        let asked = spec.management == Management::Observe || spec.adoption == Adoption::IfUnowned;
+        asked || self.memory.adoption.adopted()
+    }
+
+    /// Whether the tenant lets the user be adopted.
+    fn adoptable(&self) -> bool {
+        let name = self.object.spec.user_name.as_deref();
+        let grants = self.tenant.as_ref().and_then(|tenant| tenant.as_ref().ok());
+        grants.is_some_and(|grants| grants.adopts(Thing::User, name).is_ok())
     }
 
     /// IMS tells whether log-on is allowed; where it cannot name the user, RAM tells at least whether there is one.
@@ -342,7 +364,8 @@ impl<'a> UserPass<'a> {
 
     /// Whether what is in RAM stays there.
     fn retains(&self) -> bool {
-        retains(self.object.spec.deletion_policy, self.tenant.as_ref().and_then(|tenant| tenant.as_ref().ok()))
+        let tenant = self.tenant.as_ref().and_then(|tenant| tenant.as_ref().ok());
+        self.memory.adoption.stays(self.object.spec.deletion_policy, tenant)
     }
 
     /// A deletion that does not succeed soon is handed over.
@@ -384,14 +407,43 @@ impl<'a> UserPass<'a> {
 
     fn facts(&self) -> RamUserStatus {
         let mut status = self.object.status.clone().unwrap_or_default();
+        status.plan = listed(status.plan.take(), self.plan.as_ref(), self.object.spec.management);
+        self.forget_sight(&mut status);
         let (Ok(account), Some(ram)) = (&self.account, &self.ram) else { return status };
-        let ours = ram.user.as_ref().filter(|user| Some(&user.user_id) == self.memory.user_id.as_ref());
-        let Some(user) = ours else { return status };
+        let Some(user) = &ram.user else { return status };
+        if Some(&user.user_id) != self.memory.user_id.as_ref() {
+            if sees(&self.seen()) {
+                let create_time = user.create_time.map(|time| time.to_string());
+                status.observed = Some(Observed { id: Some(user.user_id.clone()), create_time });
+                self.holdings(&mut status, account, ram, user);
+            }
+            return status;
+        }
         status.account_id = Some(account.view.account_id.clone());
         status.user_id = Some(user.user_id.clone());
-        status.user_name = Some(user.user_name.clone());
         status.create_time = user.create_time.map(|time| time.to_string());
         status.marker_uid.clone_from(&self.memory.marker_uid);
+        status.adoption = adoption_status(self.memory.adoption);
+        self.holdings(&mut status, account, ram, user);
+        self.login_facts(&mut status, ram);
+        status
+    }
+
+    /// What was shown of somebody else's user goes when it may not be seen any more, and before it is shown anew.
+    fn forget_sight(&self, status: &mut RamUserStatus) {
+        let denied = self.tenant.is_some() && !sees(&self.seen());
+        if (denied || self.ram.is_some()) && status.observed.take().is_some() {
+            status.user_name = None;
+            status.user_principal_name = None;
+            status.policies = None;
+            status.groups = None;
+            status.access_keys = None;
+        }
+    }
+
+    /// What a user is called, and what it has.
+    fn holdings(&self, status: &mut RamUserStatus, account: &Account, ram: &InRam, user: &ram::User) {
+        status.user_name = Some(user.user_name.clone());
         let domain = account.view.default_domain.as_ref();
         status.user_principal_name = domain.map(|domain| format!("{}@{domain}", user.user_name));
         let mut policies: Vec<_> = ram.policies.iter().map(shown).collect();
@@ -399,12 +451,19 @@ impl<'a> UserPass<'a> {
         status.policies = Some(policies);
         let mut groups = ram.groups.clone();
         groups.sort();
-        status.groups = self.object.spec.groups.as_ref().map(|_| groups);
-        self.login_facts(&mut status, ram);
+        let spec = &self.object.spec;
+        status.groups = (spec.groups.is_some() || spec.management == Management::Observe).then_some(groups);
         let mut keys: Vec<_> = ram.keys.iter().map(|key| self.inventory(key)).collect();
         keys.sort_by(|a, b| a.id.cmp(&b.id));
         status.access_keys = Some(keys).filter(|keys| !keys.is_empty());
-        status
+    }
+
+    /// Conditions beside those that every kind has.
+    fn extra(&self) -> Vec<Extra> {
+        if self.deleting() {
+            return Vec::new();
+        }
+        adoption::pending(&pending(&self.seen())).into_iter().collect()
     }
 
     fn login_facts(&self, status: &mut RamUserStatus, ram: &InRam) {
@@ -447,8 +506,15 @@ impl<'a> UserPass<'a> {
         change(&mut facts);
         status::write(self.ctx, self.key, &mut self.object, facts).await?;
         // The rest may have been learnt in this pass and is not in the status yet.
-        self.memory.login = memory(&self.object).login;
+        self.memory.login = memory(self.ctx, &self.object).login;
         self.reset = reset(&self.object);
+        Ok(())
+    }
+
+    async fn record_adoption(&mut self) -> Result<(), Error> {
+        let adoption = Adopting { noted: Some(now(self.ctx)), ..self.memory.adoption };
+        self.note_in_status(|status| status.adoption = adoption_status(adoption)).await?;
+        self.memory.adoption = adoption;
         Ok(())
     }
 
@@ -570,11 +636,28 @@ impl<'a> UserPass<'a> {
             marker_uid: self.marker().map(|marker| marker.uid),
             create_time: created.create_time,
             login: None,
+            // Whatever was adopted under this name is gone.
+            adoption: Adopting { noted: None, ..self.memory.adoption },
         };
         // A user that was made this moment has nothing: no look is needed to know that.
         let made = ram::User { comments: user.comments.clone().unwrap_or_default(), ..created };
         self.ram = Some(InRam { user: Some(made), ..InRam::default() });
         self.made_here = true;
+        Ok(())
+    }
+
+    async fn update(&mut self, changes: &ram::UserChanges) -> Result<(), Error> {
+        let name = self.user_name();
+        self.client()?.update_user(&name, changes).await?;
+        if changes.comments.is_none() {
+            return Ok(());
+        }
+        if self.memory.user_id.is_none() {
+            let message = format!("User {name} was taken over. Nothing is taken from it until that is accepted.");
+            note(self.ctx, &self.object, EventType::Normal, "Adopted", message).await;
+        }
+        self.memory.user_id = self.ram.as_ref().and_then(|ram| ram.user.as_ref()).map(|user| user.user_id.clone());
+        self.memory.marker_uid = self.marker().map(|marker| marker.uid);
         Ok(())
     }
 
@@ -805,6 +888,8 @@ impl Pass for UserPass<'_> {
         {
             self.memory.user_id = Some(user.user_id.clone());
             self.memory.marker_uid = Some(ours.uid);
+            let (asked, allowed) = (self.object.spec.adoption, self.adoptable());
+            self.memory.adoption = self.memory.adoption.recognised(asked, allowed, now(self.ctx));
         }
         Ok(())
     }
@@ -813,8 +898,17 @@ impl Pass for UserPass<'_> {
         next(&self.seen(), self.now())
     }
 
+    fn preview(&self) -> Option<Preview<Step>> {
+        let planned = self.object.spec.management == Management::Plan && !self.deleting();
+        planned.then(|| preview(&self.seen(), self.now()))
+    }
+
+    fn list(&mut self, lines: Vec<String>) {
+        self.plan = Some(lines);
+    }
+
     fn only_looks(step: &Step) -> bool {
-        matches!(step, Step::LookAtPolicy(_) | Step::LookAtGroup(_))
+        Seen::only_looks(step)
     }
 
     async fn act(&mut self, step: Step) -> Result<(), Error> {
@@ -826,6 +920,7 @@ impl Pass for UserPass<'_> {
                 Step::AddFinalizer
                     | Step::RemoveFinalizer
                     | Step::HandOver(_)
+                    | Step::RecordAdoption
                     | Step::RecordLogin(_)
                     | Step::RecordReset
                     | Step::WritePassword
@@ -838,16 +933,9 @@ impl Pass for UserPass<'_> {
         match step {
             Step::AddFinalizer => set_finalizer(self.ctx, self.key, &mut self.object, true).await,
             Step::RemoveFinalizer => self.finish().await,
+            Step::RecordAdoption => self.record_adoption().await,
             Step::CreateUser(user) => self.create(user).await,
-            Step::UpdateUser(changes) => {
-                self.client()?.update_user(&name, &changes).await?;
-                if changes.comments.is_some() {
-                    self.memory.user_id =
-                        self.ram.as_ref().and_then(|ram| ram.user.as_ref()).map(|user| user.user_id.clone());
-                    self.memory.marker_uid = self.marker().map(|marker| marker.uid);
-                }
-                Ok(())
-            }
+            Step::UpdateUser(changes) => self.update(&changes).await,
             Step::AttachPolicy(policy) => self.attach(policy).await,
             Step::DetachPolicy(policy) => {
                 self.client()?.detach_policy_from_user(&name, &policy).await?;

@@ -12,6 +12,8 @@ use crate::plan::attachments::{Reference, References};
 pub trait Referred: Kind {
     /// Where its status has the name in RAM.
     const RAM_NAME: &'static str;
+    /// Where its status tells what it owns in RAM: a thing that is only observed serves nobody.
+    const IDENTITY: &'static str;
 }
 
 /// Reads each object that is named; a change of any wakes `watcher`.
@@ -39,7 +41,8 @@ pub async fn references<K: Referred>(
 fn leads_to<K: Referred>(object: &DynamicObject, account_id: &str) -> Reference {
     let text = |path: &str| object.data.pointer(path).and_then(Value::as_str);
     let here = text("/status/accountId") == Some(account_id) && object.meta().deletion_timestamp.is_none();
-    match text(K::RAM_NAME).filter(|_| here) {
+    let owned = text(K::IDENTITY).is_some();
+    match text(K::RAM_NAME).filter(|_| here && owned) {
         Some(name) => Reference::Named(name.to_owned()),
         None => Reference::Pending,
     }

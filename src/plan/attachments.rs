@@ -42,6 +42,8 @@ pub struct Wish<'a> {
     pub paused: bool,
     /// RAM refused to attach one more.
     pub quota_reached: bool,
+    /// Nothing is detached, since an adoption is not accepted yet.
+    pub held: bool,
     /// The tenant's word.
     pub grants: Result<&'a Grants, Verdict>,
 }
@@ -93,6 +95,7 @@ pub fn next(wish: &Wish<'_>) -> Result<Attachment, Verdict> {
             (Attachments::Additive, _) => {}
             (Attachments::Report, _) | (Attachments::Exclusive, Some(true)) => drift.push(policy.clone()),
             (Attachments::Exclusive, None) => return Ok(Attachment::Look(policy.clone())),
+            (Attachments::Exclusive, Some(false)) if wish.held => {}
             (Attachments::Exclusive, Some(false)) => {
                 unpaused(wish.paused)?;
                 return Ok(Attachment::Detach(policy.clone()));
@@ -105,6 +108,45 @@ pub fn next(wish: &Wish<'_>) -> Result<Attachment, Verdict> {
         }
         None => Ok(Attachment::Settled(drift)),
     }
+}
+
+/// What `Exclusive` takes away, as far as that was looked at.
+#[must_use]
+pub fn unwanted(wish: &Wish<'_>) -> Vec<PolicyRef> {
+    let wanted: Result<Vec<PolicyRef>, Verdict> = wish.wanted.iter().map(|w| resolve(w, wish.references)).collect();
+    let (Ok(wanted), Attachments::Exclusive) = (wanted, wish.rest) else { return Vec::new() };
+    let goes = |document: &Option<Document>| !document.as_ref().is_some_and(Document::only_denies);
+    let extra = wish.has.iter().filter(|has| !wanted.iter().any(|policy| policy.same_as(has)));
+    extra.filter(|policy| wish.documents.get(*policy).is_some_and(goes)).cloned().collect()
+}
+
+/// How the policies that are attached differ from those that are asked for, in words.
+#[must_use]
+pub fn differences(
+    wanted: &[PolicyAttachment],
+    rest: Attachments,
+    has: &[PolicyRef],
+    references: &References,
+) -> Vec<String> {
+    let attached = |policy: &PolicyAttachment| {
+        resolve(policy, references).is_ok_and(|policy| has.iter().any(|has| has.same_as(&policy)))
+    };
+    let missing: Vec<String> = wanted
+        .iter()
+        .filter(|policy| !attached(policy))
+        .map(|policy| format!("{:?} {}", policy.kind, policy.name))
+        .collect();
+    let asked: Vec<PolicyRef> = wanted.iter().filter_map(|policy| resolve(policy, references).ok()).collect();
+    let besides = |has: &&PolicyRef| rest != Attachments::Additive && !asked.iter().any(|policy| policy.same_as(has));
+    let extra: Vec<PolicyRef> = has.iter().filter(besides).cloned().collect();
+    let mut all = Vec::new();
+    if !missing.is_empty() {
+        all.push(format!("policies that are not attached: {}", missing.join(", ")));
+    }
+    if !extra.is_empty() {
+        all.push(format!("policies that are attached besides: {}", listed(&extra)));
+    }
+    all
 }
 
 /// A policy of a spec as RAM names it.

@@ -3,11 +3,13 @@
 //! Each kind has a function `next(seen, now) -> Next<Step>`. It reads plain data, takes the time as an argument and has no effect;
 //! [`crate::controller`] looks, asks, carries out one step, and looks again until the answer is [`Next::Rest`].
 
+pub mod adoption;
 pub mod attachments;
 pub mod document;
 pub mod marker;
 pub mod names;
 pub mod ownership;
+pub mod preview;
 pub mod ram_access_key;
 pub mod ram_account;
 pub mod ram_group;

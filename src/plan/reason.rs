@@ -40,7 +40,10 @@ macro_rules! reasons {
             /// Whether somebody should know: not what is as asked for, and not what merely takes its time.
             #[must_use]
             pub fn is_trouble(self) -> bool {
-                let as_asked = matches!(self, Self::Paused | Self::Inactive | Self::Suspended | Self::UserSuspended);
+                let as_asked = matches!(
+                    self,
+                    Self::Paused | Self::Planned | Self::Inactive | Self::Suspended | Self::UserSuspended
+                );
                 let in_time = matches!(
                     self,
                     Self::Deleting
@@ -72,6 +75,8 @@ macro_rules! reasons {
 
 reasons! {
     Available Yes "Everything is as asked for" "Nothing to do.";
+    Observed Yes "It is there, and is only observed" "Nothing to do.";
+    Planned No "Nothing is written, as spec.management asks" "See status.plan, and set spec.management to Manage to have it carried out.";
     Paused No "A change is wanted, but the object is paused" "Remove the annotation ram-operator.dev/paused to go on.";
     Deleting No "It is being taken away" "Wait.";
     InvalidSpec Stalled "The stored object does not fit this version's schema" "Correct the field named by the operator's log, or upgrade the CRDs.";
@@ -100,9 +105,14 @@ reasons! {
     RetainNotAllowed No "The tenant does not allow a deletionPolicy other than Delete, so that Delete is what a deletion does now" "Set deletionPolicy to Delete, or ask for retain: Allow in the RamTenant.";
     LimitReached No "The tenant's limit is reached" "Delete objects that are not needed, or ask for a higher limit.";
 
-    Foreign Stalled "RAM has one of this name that was not made here, or was left behind by Retain" "Choose another name in a new object, or remove that one by hand; it is not touched.";
+    Foreign Stalled "RAM has one of this name that was not made here, or was left behind by Retain" "Choose another name in a new object, remove that one by hand, or take it over by spec.adoption; it is not touched.";
     OwnedElsewhere Stalled "The one of this name in RAM belongs to another object or installation" "Choose another name in a new object; it is not touched.";
     Contested Stalled "Another object keeps taking this one in RAM" "Find the other installation with the same ownerId and namespace, and stop one of them.";
+    NotInRam No "RAM has none of this name to observe" "Create it in RAM, or delete this object.";
+    AdoptionNotAllowed No "The tenant does not allow to adopt or to observe what has this name" "Ask for the name in the RamTenant's adopt.";
+    AdoptionExceedsTenant No "What is to be adopted has more than the tenant allows" "Take it away in RAM, or ask for it in the RamTenant's attach; nothing is written until then.";
+    AdoptionPending No "What was adopted is not made as asked for, since that would take something away" "Accept it by the annotation ram-operator.dev/accept-adoption, or change the spec.";
+    NoRoomForMarker Stalled "The text that it has in RAM leaves no room for our marker" "Shorten that text in RAM, or give another one in the spec.";
     Replaced Stalled "Another one has taken the name in RAM" "Delete or rename that one in RAM; it is not touched.";
     UserRenamed Stalled "The RAM user was renamed by hand" "Rename it back in RAM.";
     PolicyNotFound Stalled "RAM has no policy of this name" "Correct the policy's type and name.";
@@ -137,6 +147,7 @@ reasons! {
     SourcesRequired No "The tenant asks for allowedSources" "Add spec.allowedSources, or ask for accessKeys.allowedSources: Optional in the RamTenant.";
     SourcesPending No "RAM does not show the allowed sources of the key yet" "Wait; RAM applies them within minutes.";
     UserNotOwned Stalled "The RAM user is not ours, so no key is made on it" "See the conditions of the RamUser.";
+    UserNotManaged No "The RamUser only observes or plans, so that nothing is granted to its keys" "Set spec.management of the RamUser to Manage.";
     SecretConflict Stalled "A Secret of this name exists and was not made here" "Delete or rename that Secret, or choose another secret.name in a new object; it is not touched.";
     SecretRefused No "The cluster refuses the Secret" "Mend what the detail names.";
     NoFreeSlot No "The RAM user has two AccessKeys already, which is RAM's limit, and none may be removed now" "Wait until one of ours is out of use, revoke it by the annotation ram-operator.dev/revoke, or remove a foreign one in RAM.";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::api::{
-    AllowedSources, DocumentBounds, NamespaceSelector, Necessity, Permission, PolicyAttachment, PolicyKind,
+    Adopt, AllowedSources, DocumentBounds, NamespaceSelector, Necessity, Permission, PolicyAttachment, PolicyKind,
     RamTenantSpec, Requirement, SelectorOperator, Span, UserDeletionPolicy,
 };
 
@@ -12,6 +12,17 @@ use super::document::Document;
 use super::names::allowed;
 use super::{Reason, Verdict};
 use crate::ram::{PolicyRef, PolicyType};
+
+/// A thing in RAM that an object names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thing {
+    /// A user.
+    User,
+    /// A group.
+    Group,
+    /// A custom policy.
+    Policy,
+}
 
 /// What one tenant grants to one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +33,7 @@ pub struct Grants {
     groups: Option<Vec<String>>,
     policy_names: Option<Vec<String>>,
     group_names: Option<Vec<String>>,
+    adopt: Adopt,
     documents: Option<DocumentBounds>,
     console_login: Permission,
     retain: Permission,
@@ -42,6 +54,7 @@ impl Grants {
             groups: spec.attach.groups.clone(),
             policy_names: spec.names.policies.clone(),
             group_names: spec.names.groups.clone(),
+            adopt: spec.adopt.clone(),
             documents: spec.documents.clone(),
             console_login: spec.console_login,
             retain: spec.retain,
@@ -51,19 +64,30 @@ impl Grants {
         }
     }
 
-    /// Refuses an explicit user name that the tenant does not list.
-    pub fn user_name(&self, name: Option<&str>) -> Result<(), Verdict> {
-        explicit(self.names.as_ref(), name)
+    /// Refuses an explicit name that the tenant does not list.
+    pub fn name(&self, thing: Thing, name: Option<&str>) -> Result<(), Verdict> {
+        let globs = match thing {
+            Thing::User => self.names.as_ref(),
+            Thing::Group => self.group_names.as_ref(),
+            Thing::Policy => self.policy_names.as_ref(),
+        };
+        match name {
+            Some(name) if !allowed(globs, name) => Err(Verdict::new(Reason::NameNotAllowed).about(name)),
+            _ => Ok(()),
+        }
     }
 
-    /// Refuses an explicit policy name that the tenant does not list.
-    pub fn policy_name(&self, name: Option<&str>) -> Result<(), Verdict> {
-        explicit(self.policy_names.as_ref(), name)
-    }
-
-    /// Refuses an explicit group name that the tenant does not list.
-    pub fn group_name(&self, name: Option<&str>) -> Result<(), Verdict> {
-        explicit(self.group_names.as_ref(), name)
+    /// Refuses to adopt or to observe what the tenant does not list. A generated name is never that of somebody else's thing.
+    pub fn adopts(&self, thing: Thing, name: Option<&str>) -> Result<(), Verdict> {
+        let globs = match thing {
+            Thing::User => self.adopt.users.as_ref(),
+            Thing::Group => self.adopt.groups.as_ref(),
+            Thing::Policy => self.adopt.policies.as_ref(),
+        };
+        match name {
+            Some(name) if allowed(globs, name) => Ok(()),
+            name => Err(Verdict::new(Reason::AdoptionNotAllowed).about(name.unwrap_or("a generated name"))),
+        }
     }
 
     /// Refuses a group of the account that the tenant does not list.
@@ -82,6 +106,12 @@ impl Grants {
             PolicyType::Custom => self.custom.as_ref(),
         };
         allowed(globs, &policy.name)
+    }
+
+    /// Whether a policy that the tenant does not list does no harm: it only denies, or what it allows lies inside `documents`.
+    #[must_use]
+    pub fn harmless(&self, document: Option<&Document>, policy: &PolicyRef) -> bool {
+        document.is_some_and(Document::only_denies) || self.document(document, &policy.name).is_ok()
     }
 
     /// Refuses a document that allows more than the tenant may have. `None`: it could not be understood.
@@ -144,13 +174,6 @@ impl Grants {
     /// Refuses an object beyond the tenant's limit.
     pub fn limit(&self) -> Result<(), Verdict> {
         if self.inside { Ok(()) } else { Err(Verdict::new(Reason::LimitReached)) }
-    }
-}
-
-fn explicit(globs: Option<&Vec<String>>, name: Option<&str>) -> Result<(), Verdict> {
-    match name {
-        Some(name) if !allowed(globs, name) => Err(Verdict::new(Reason::NameNotAllowed).about(name)),
-        _ => Ok(()),
     }
 }
 
@@ -269,10 +292,28 @@ mod tests {
         assert!(grants.policies([&policy(PolicyKind::System, "AliyunOTSFullAccess")]).is_ok());
         assert!(grants.policies([&policy(PolicyKind::System, "AdministratorAccess")]).is_err());
         assert!(grants.policies([&policy(PolicyKind::Custom, "AliyunOTSFullAccess")]).is_err());
-        assert!(grants.user_name(None).is_ok());
-        assert!(grants.user_name(Some("admin")).is_err());
+        assert!(grants.name(Thing::User, None).is_ok());
+        assert!(grants.name(Thing::User, Some("admin")).is_err());
+        assert!(grants.adopts(Thing::User, Some("admin")).is_err());
         assert!(grants.retain(true).is_err());
         assert!(grants.retain(false).is_ok());
+    }
+
+    #[test]
+    fn what_may_be_adopted_is_listed_for_each_kind() {
+        let (_, spec) = tenant("x", "{}", r#","adopt":{"users":["legacy-a-*"],"policies":["legacy-*"]}"#);
+        let grants = Grants::of(&spec, true);
+        for (thing, name, allowed) in [
+            (Thing::User, Some("legacy-a-one"), true),
+            (Thing::User, Some("LEGACY-A-one"), true),
+            (Thing::User, Some("legacy-b-one"), false),
+            (Thing::User, None, false),
+            (Thing::Policy, Some("legacy-b-one"), true),
+            (Thing::Group, Some("legacy-a-one"), false),
+        ] {
+            assert_eq!(grants.adopts(thing, name).is_ok(), allowed, "{thing:?} {name:?}");
+        }
+        assert!(grants.name(Thing::User, Some("legacy-a-one")).is_err(), "to adopt is not to make");
     }
 
     #[test]

@@ -732,7 +732,7 @@ async fn what_is_left_out_gets_its_default() {
         json!({
             "accountRef": {"name": "default"},
             "namespaceSelector": {},
-            "names": {}, "attach": {}, "limits": {},
+            "names": {}, "attach": {}, "adopt": {}, "limits": {},
             "accessKeys": {"allowedSources": "Optional"},
             "consoleLogin": "Deny",
             "retain": "Deny",
@@ -740,7 +740,7 @@ async fn what_is_left_out_gets_its_default() {
     );
     let user = json!({
         "accountRef": {"name": "default"}, "attachments": "Exclusive", "deletionPolicy": "Delete",
-        "state": "Active", "deletionGracePeriod": "0s",
+        "state": "Active", "deletionGracePeriod": "0s", "management": "Manage", "adoption": "Never",
     });
     assert_eq!(stored(&world, "RamUser", &json!({})).await, user);
     assert_eq!(stored(&world, "RamUser", &json!({"accountRef": {}})).await, user);

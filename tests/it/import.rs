@@ -65,10 +65,7 @@ fn names(text: &str) -> Vec<String> {
 
 /// Applies the manifests as a person would: the server takes every one of them as it stands.
 async fn apply(manifests: &str) {
-    // TODO(adoption): `adoption` is not in the schema yet. Take this filter out when it is: then the server must take it, too.
-    let known = |line: &&str| *line != "  adoption: IfUnowned";
-    let text: String = manifests.lines().filter(known).map(|line| format!("{line}\n")).collect();
-    shared().await.cluster.apply_yaml(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    shared().await.cluster.apply_yaml(manifests).unwrap_or_else(|error| panic!("{error}\n{manifests}"));
 }
 
 /// The lines under `Left out:`.

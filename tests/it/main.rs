@@ -17,6 +17,7 @@ mod support;
 mod account_settings;
 mod accounts;
 mod admission;
+mod adoption;
 mod binary;
 mod chart;
 mod console_login;

@@ -100,7 +100,7 @@ fn value(schema: &Value, path: &str, random: &mut Random) -> Value {
 }
 
 /// What may never change, and is given by the test.
-const FIXED: [&str; 4] = ["accountRef", "userName", "userRef", "secret.name"];
+const FIXED: [&str; 6] = ["accountRef", "userName", "userRef", "secret.name", "management", "adoption"];
 
 /// Puts a whole spec in place of the present one. `false`: the API server refuses it.
 async fn put(world: &World, kind: &str, name: &str, spec: &Value) -> bool {

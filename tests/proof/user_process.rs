@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use ram_operator::plan::adoption::Adopting;
 use ram_operator::plan::marker::Marker;
 use ram_operator::plan::ram_user as plan;
 use ram_operator::plan::tenant::Grants;
@@ -50,6 +51,7 @@ impl Act {
             | Step::LookAtGroup(_)
             | Step::JoinGroup(_)
             | Step::LeaveGroup(_)
+            | Step::RecordAdoption
             | Step::RecordLogin(_)
             | Step::RecordReset
             | Step::WritePassword
@@ -154,6 +156,7 @@ impl UserProcess {
                 marker_uid: self.marker_uid.map(uid_name),
                 create_time: self.made_time.map(ts),
                 login: None,
+                adoption: Adopting::default(),
             },
             user_name: USER_NAME.to_owned(),
             marker: self.account.then(|| marker(self.uid)),

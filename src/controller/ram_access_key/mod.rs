@@ -17,17 +17,18 @@ use kube::{Client, Resource, ResourceExt};
 use tokio::sync::OwnedMutexGuard;
 
 use super::accounts::Account;
-use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, paused, request, set_finalizer};
+use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, now, paused, request, set_finalizer};
 use super::error::Error;
 use super::hand_over::{Left, Patience, account_of, leave, patience};
+use super::management::adopting;
 use super::ram_revocation::purge;
 use super::seal::Sealer;
 use super::secret;
 use super::status;
 use super::tenancy::NamespaceView;
 use crate::api::{
-    Binding, FINALIZER, KeyDeletionPolicy, KeyState, RamAccessKey, RamAccessKeyStatus, RamUser, RestartTarget,
-    UserDeletionPolicy, UserState, Why, annotation,
+    Binding, FINALIZER, KeyDeletionPolicy, KeyState, Management, RamAccessKey, RamAccessKeyStatus, RamUser,
+    RestartTarget, UserDeletionPolicy, UserState, Why, annotation,
 };
 use crate::plan::ram_access_key::{
     Asked, InRam, Journal, Retiring, SecretSeen, Seen, Sibling, Step, UserSeen, Workload, in_window, next,
@@ -274,9 +275,18 @@ impl<'a> KeyPass<'a> {
         let Some(user) = &self.user else { return UserSeen::Missing };
         let status = user.status.as_ref();
         let ready = status::find(status, "Ready").is_some_and(|c| c.status == "True");
-        let suspended = user.spec.state == UserState::Suspended;
+        // A RamUser that is not managed now changes nothing: what is disabled stays so, and the rest in use.
+        let suspended = match user.spec.management {
+            Management::Manage => user.spec.state == UserState::Suspended,
+            Management::Observe | Management::Plan => {
+                self.journal.state == Some(KeyState::Inactive) && self.object.spec.state == KeyState::Active
+            }
+        };
         let deleting = user.meta().deletion_timestamp.is_some();
-        let stays = user.spec.deletion_policy == UserDeletionPolicy::Retain && !self.retain_denied;
+        let known = status.is_some_and(|status| status.user_id.is_some());
+        let adoption = adopting(user, status.and_then(|status| status.adoption.as_ref()), known, now(self.ctx));
+        let allowed = adoption.adopted() || !self.retain_denied;
+        let stays = adoption.holds() || (user.spec.deletion_policy == UserDeletionPolicy::Retain && allowed);
         match status.and_then(|status| status.user_id.clone()) {
             Some(user_id) => UserSeen::Made { user_id, ready, deleting, suspended, stays },
             None if deleting => UserSeen::Made { user_id: String::new(), ready: false, deleting, suspended, stays },

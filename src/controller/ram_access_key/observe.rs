@@ -6,9 +6,9 @@ use kube::ResourceExt;
 use super::super::drive::{Kind, ObjectKey};
 use super::super::error::Error;
 use super::super::ram_user::{KeyFound, by_id, holders_of, user_name};
-use super::super::tenancy;
+use super::super::{status, tenancy};
 use super::KeyPass;
-use crate::api::{KeyDeletionPolicy, RamUser};
+use crate::api::{KeyDeletionPolicy, Management, RamUser};
 use crate::plan::marker::Marker;
 use crate::plan::ram_access_key::{InRam, Ownership, SecretSeen, Sibling};
 use crate::plan::tenant::Grants;
@@ -95,7 +95,8 @@ impl KeyPass<'_> {
     }
 
     async fn look_at_tenant(&mut self) -> Result<(), Error> {
-        let Some(account) = self.user.as_ref().map(|user| user.spec.account_ref.name.clone()) else { return Ok(()) };
+        let Some(user) = &self.user else { return Ok(()) };
+        let (account, against) = (user.spec.account_ref.name.clone(), against(user));
         let has = self.journal.access_key_id.is_some();
         let grants =
             tenancy::grants(self.ctx, &account, &self.namespace, &self.object, has, |limits| limits.access_keys)
@@ -107,6 +108,9 @@ impl KeyPass<'_> {
         self.grant = grants.and_then(|grants| {
             grants.retain(retains).and_then(|()| grants.sources(sources)).and_then(|()| grants.limit())
         });
+        if let Some(reason) = against {
+            self.grant = Err(Verdict::new(reason).about(&self.object.spec.user_ref.name));
+        }
         Ok(())
     }
 
@@ -175,5 +179,16 @@ impl KeyPass<'_> {
             Some(marker) if !marker.same_object(&ours) => Ownership::NotOurs,
             _ => Ownership::Ours,
         }
+    }
+}
+
+/// What of a RamUser stands against granting anything to its keys.
+fn against(user: &RamUser) -> Option<Reason> {
+    let says = |reason: Reason| {
+        status::find(user.status.as_ref(), "Ready").is_some_and(|condition| condition.reason == reason.name())
+    };
+    match user.spec.management {
+        Management::Observe | Management::Plan => Some(Reason::UserNotManaged),
+        Management::Manage => Some(Reason::AdoptionExceedsTenant).filter(|reason| says(*reason)),
     }
 }

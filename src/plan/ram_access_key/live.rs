@@ -104,6 +104,7 @@ fn usable(seen: &Seen) -> Result<(), Verdict> {
     }
     match &seen.user {
         UserSeen::Missing => return Err(reason(Reason::UserNotFound).about(&seen.spec.user_ref.name)),
+        UserSeen::Unmade if unmanaged(seen) => return seen.grant.clone(),
         UserSeen::Unmade => return Err(reason(Reason::UserNotReady).about(&seen.spec.user_ref.name)),
         UserSeen::Made { .. } => {}
     }
@@ -118,6 +119,11 @@ fn usable(seen: &Seen) -> Result<(), Verdict> {
             Err(reason(Reason::UserNotReady).about(&seen.spec.user_ref.name).again_in(SOON))
         }
     }
+}
+
+/// Whether the RamUser does not manage its user, so that it never makes one.
+fn unmanaged(seen: &Seen) -> bool {
+    seen.grant.as_ref().is_err_and(|refused| refused.reason == Reason::UserNotManaged)
 }
 
 fn secret_name(seen: &Seen) -> &str {

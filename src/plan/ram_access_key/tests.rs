@@ -837,3 +837,17 @@ fn two_keys_of_one_user_do_not_rotate() {
     seen.spec.rotation.interval = Some(crate::api::Span("30d".to_owned()));
     assert_eq!(rest(&seen).reason, Reason::NoSlotForRotation);
 }
+
+#[test]
+fn a_user_that_is_not_managed_gets_no_key_and_keeps_those_it_has() {
+    let mut seen = fresh();
+    seen.grant = Err(Verdict::new(Reason::UserNotManaged));
+    assert_eq!(rest(&seen).reason, Reason::UserNotManaged);
+    seen.user = UserSeen::Unmade;
+    assert_eq!(rest(&seen).reason, Reason::UserNotManaged, "it never makes one");
+    seen.grant = Ok(());
+    assert_eq!(rest(&seen).reason, Reason::UserNotReady);
+    let mut has = self::seen();
+    has.grant = Err(Verdict::new(Reason::UserNotManaged));
+    assert_eq!(rest(&has).reason, Reason::UserNotManaged, "without a step");
+}

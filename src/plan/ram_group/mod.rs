@@ -1,18 +1,25 @@
 //! What a RamGroup needs next.
 
+mod adopt;
+mod observe;
+mod preview;
 #[cfg(test)]
 mod tests;
 
 use jiff::Timestamp;
 
+use super::adoption::{Adopting, placed};
 use super::attachments::{self, Attachment, Documents, References, Wish};
 use super::marker::Marker;
 use super::ownership::{Known, Ownership, ownership_by_marker, surely_gone};
-use super::tenant::{Grants, retains};
+use super::tenant::{Grants, Thing};
 use super::timing::LATER;
 use super::{AccountView, Next, Reason, Verdict, unpaused};
-use crate::api::{RamGroupSpec, UserDeletionPolicy};
+use crate::api::{Adoption, Management, RamGroupSpec};
 use crate::ram::{Group, PolicyRef};
+
+pub use adopt::pending;
+pub use observe::sees;
 
 /// One effect on a group of RAM or on its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +28,8 @@ pub enum Step {
     AddFinalizer,
     /// Take it off: nothing of ours is left in RAM.
     RemoveFinalizer,
+    /// Note in the status that a group of somebody else's making is taken over, before the first effect.
+    RecordAdoption,
     /// RAM CreateGroup, with these comments.
     Create(String),
     /// RAM UpdateGroup: other comments.
@@ -49,6 +58,8 @@ pub struct Seen {
     pub finalizer: bool,
     /// Grants and drift repair are stopped.
     pub paused: bool,
+    /// The group's name in RAM.
+    pub group_name: String,
     /// What is asked for.
     pub spec: RamGroupSpec,
     /// What the status remembers.
@@ -82,6 +93,8 @@ pub struct Memory {
     pub marker_uid: Option<String>,
     /// When the group was made.
     pub create_time: Option<Timestamp>,
+    /// How far its adoption has come.
+    pub adoption: Adopting,
 }
 
 /// What RAM shows of the group.
@@ -98,7 +111,11 @@ pub struct InRam {
 /// What to do next.
 #[must_use]
 pub fn next(seen: &Seen, now: Timestamp) -> Next<Step> {
-    let answer = if seen.deleting { delete(seen, now) } else { live(seen) };
+    let answer = match seen.spec.management {
+        _ if seen.deleting => delete(seen, now),
+        Management::Manage | Management::Plan => live(seen),
+        Management::Observe => Err(observe::next(seen)),
+    };
     match answer {
         Ok(step) => Next::Do(step),
         Err(verdict) => Next::Rest(verdict),
@@ -111,18 +128,25 @@ fn live(seen: &Seen) -> Result<Step, Verdict> {
     let (Some(ram), Some(marker)) = (&seen.ram, &seen.marker) else {
         return Err(Verdict::new(Reason::AccountNotReady));
     };
-    let comments = marker.append_to(seen.spec.comments.as_deref().unwrap_or_default());
     let Some(group) = &ram.group else {
         unpaused(seen.paused)?;
         account.open()?;
         granted(seen)?.policies(seen.spec.policies.iter().flatten())?;
+        let comments = marker.append_to(seen.spec.comments.as_deref().unwrap_or_default());
         return Ok(if seen.finalizer { Step::Create(comments) } else { Step::AddFinalizer });
     };
     match whose(seen, marker, group) {
+        Ownership::Not(Reason::Foreign) if seen.spec.adoption == Adoption::IfUnowned => {
+            return adopt::next(seen, ram, group, marker);
+        }
         Ownership::Not(reason) => return Err(Verdict::new(reason).about(&group.name)),
         Ownership::Ours | Ownership::MarkerMissing if !seen.finalizer => return Ok(Step::AddFinalizer),
         Ownership::Ours | Ownership::MarkerMissing => {}
     }
+    if let Some(step) = adopt::still_within(seen, ram)? {
+        return Ok(step);
+    }
+    let comments = adopt::comments(seen, group, marker, seen.memory.adoption.adopted())?;
     if group.comments != comments {
         unpaused(seen.paused)?;
         return Ok(Step::Comment(comments));
@@ -130,18 +154,23 @@ fn live(seen: &Seen) -> Result<Step, Verdict> {
     policies(seen, ram)
 }
 
-fn policies(seen: &Seen, ram: &InRam) -> Result<Step, Verdict> {
-    let Some(wanted) = &seen.spec.policies else { return Err(rest(seen, &[])) };
-    let wish = Wish {
-        wanted,
+/// What is to become of the policies, if they are managed.
+fn wish<'a>(seen: &'a Seen, ram: &'a InRam) -> Option<Wish<'a>> {
+    Some(Wish {
+        wanted: seen.spec.policies.as_ref()?,
         rest: seen.spec.attachments,
         has: &ram.policies,
         references: &seen.references,
         documents: &seen.documents,
         paused: seen.paused,
         quota_reached: seen.quota_reached,
+        held: seen.memory.adoption.holds(),
         grants: granted(seen),
-    };
+    })
+}
+
+fn policies(seen: &Seen, ram: &InRam) -> Result<Step, Verdict> {
+    let Some(wish) = wish(seen, ram) else { return Err(rest(seen, &[])) };
     match attachments::next(&wish)? {
         Attachment::Attach(policy) => Ok(Step::AttachPolicy(policy)),
         Attachment::Detach(policy) => Ok(Step::DetachPolicy(policy)),
@@ -166,8 +195,9 @@ fn rest(seen: &Seen, drift: &[PolicyRef]) -> Verdict {
 /// The tenant's word on everything but policies.
 fn granted(seen: &Seen) -> Result<&Grants, Verdict> {
     let grants = seen.tenant.as_ref().map_err(Clone::clone)?;
-    grants.group_name(seen.spec.group_name.as_deref())?;
-    grants.retain(seen.spec.deletion_policy == UserDeletionPolicy::Retain)?;
+    let spec = &seen.spec;
+    let adopted = seen.memory.adoption.adopted() && seen.ram.as_ref().is_some_and(|ram| ram.group.is_some());
+    placed(grants, Thing::Group, spec.group_name.as_deref(), adopted, spec.deletion_policy)?;
     grants.limit()?;
     Ok(grants)
 }
@@ -190,7 +220,7 @@ fn delete(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
     if matches!(whose(seen, marker, group), Ownership::Not(_)) {
         return Ok(Step::RemoveFinalizer);
     }
-    if retains(seen.spec.deletion_policy, seen.tenant.as_ref().ok()) {
+    if seen.memory.adoption.stays(seen.spec.deletion_policy, seen.tenant.as_ref().ok()) {
         let (text, marker) = Marker::parse(&group.comments);
         return Ok(if marker.is_some() { Step::Comment(text.to_owned()) } else { Step::RemoveFinalizer });
     }

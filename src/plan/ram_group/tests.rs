@@ -1,4 +1,6 @@
 use super::*;
+use crate::api::UserDeletionPolicy;
+use crate::plan::document::Document;
 use crate::ram::PolicyType;
 
 fn now() -> Timestamp {
@@ -22,6 +24,7 @@ fn seen() -> Seen {
         deletion_time: None,
         finalizer: true,
         paused: false,
+        group_name: "team-a.readers".to_owned(),
         spec: serde_json::from_str(spec).expect("a spec"),
         memory: Memory {
             group_id: Some("g-1".to_owned()),
@@ -111,4 +114,76 @@ fn deletion_takes_rights_first_then_members_of_ours() {
     assert_eq!(step(&seen), Step::Delete);
     seen.ram = Some(InRam::default());
     assert_eq!(step(&seen), Step::RemoveFinalizer);
+}
+
+/// A group that somebody made by hand, in a tenant that lets it be adopted.
+fn by_hand() -> Seen {
+    let mut seen = seen();
+    seen.memory = Memory::default();
+    seen.finalizer = false;
+    seen.group_name = "legacy-a".to_owned();
+    seen.spec.group_name = Some("legacy-a".to_owned());
+    seen.spec.adoption = Adoption::IfUnowned;
+    seen.spec.deletion_policy = UserDeletionPolicy::Retain;
+    ram(&mut seen).group.as_mut().expect("a group").comments = "by hand".to_owned();
+    let tenant = r#"{"namespaceSelector":{},"attach":{"system":["AliyunOTS*"]},"adopt":{"groups":["legacy-*"]}}"#;
+    seen.tenant = Ok(Grants::of(&serde_json::from_str(tenant).expect("a spec"), true));
+    seen
+}
+
+fn document(effect: &str) -> Option<Document> {
+    let text = format!(r#"{{"Version":"1","Statement":[{{"Effect":"{effect}","Action":"*","Resource":"*"}}]}}"#);
+    Document::parse(&text).ok()
+}
+
+#[test]
+fn a_group_is_adopted_within_the_tenants_bounds_and_loses_nothing_at_first() {
+    let mut seen = by_hand();
+    let admin = PolicyRef { kind: PolicyType::System, name: "AdministratorAccess".to_owned() };
+    ram(&mut seen).policies.push(admin.clone());
+    assert_eq!(step(&seen), Step::LookAtPolicy(admin.clone()));
+    seen.documents.insert(admin.clone(), document("Allow"));
+    assert_eq!(why(&seen), Reason::AdoptionExceedsTenant);
+    ram(&mut seen).policies.pop();
+    assert_eq!(step(&seen), Step::RecordAdoption);
+    seen.memory.adoption.noted = Some(now());
+    assert_eq!(step(&seen), Step::AddFinalizer);
+    seen.finalizer = true;
+    assert_eq!(step(&seen), Step::Comment(marker().append_to("by hand")));
+    ram(&mut seen).group.as_mut().expect("a group").comments = marker().append_to("by hand");
+    seen.memory.group_id = Some("g-1".to_owned());
+    seen.spec.policies = Some(Vec::new());
+    seen.documents.insert(policy(), document("Allow"));
+    assert_eq!(why(&seen), Reason::Available);
+    assert_eq!(pending(&seen), ["policy System/AliyunOTSReadOnlyAccess"]);
+    seen.memory.adoption.accepted = Some(now());
+    assert_eq!(step(&seen), Step::DetachPolicy(policy()));
+    seen.deleting = true;
+    assert_eq!(step(&seen), Step::Comment("by hand".to_owned()), "what was there before stays");
+    seen.deleting = false;
+    seen.memory = Memory::default();
+    ram(&mut seen).group.as_mut().expect("a group").comments = "by hand".to_owned();
+    seen.spec.group_name = Some("admins".to_owned());
+    assert_eq!(why(&seen), Reason::AdoptionNotAllowed);
+    seen.spec.adoption = Adoption::Never;
+    assert_eq!(why(&seen), Reason::Foreign);
+}
+
+#[test]
+fn a_group_is_observed_and_planned_without_a_step() {
+    let mut seen = by_hand();
+    seen.spec.management = Management::Observe;
+    assert!(sees(&seen));
+    assert_eq!(why(&seen), Reason::Observed);
+    seen.spec.group_name = Some("admins".to_owned());
+    assert!(!sees(&seen));
+    assert_eq!(why(&seen), Reason::AdoptionNotAllowed);
+    let mut seen = by_hand();
+    seen.ram = Some(InRam::default());
+    seen.spec.adoption = Adoption::Never;
+    let tenant = r#"{"namespaceSelector":{},"attach":{"system":["AliyunOTS*"]},"names":{"groups":["legacy-*"]},"retain":"Allow"}"#;
+    seen.tenant = Ok(Grants::of(&serde_json::from_str(tenant).expect("a spec"), true));
+    let preview = crate::plan::preview::preview(&seen, now());
+    assert_eq!(preview.lines, ["CreateGroup legacy-a", "AttachPolicyToGroup System/AliyunOTSReadOnlyAccess"]);
+    assert!(matches!(preview.next, Next::Rest(verdict) if verdict.reason == Reason::Planned));
 }

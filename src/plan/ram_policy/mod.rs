@@ -1,18 +1,25 @@
 //! What a RamPolicy needs next.
 
+mod adopt;
+mod observe;
+mod preview;
 #[cfg(test)]
 mod tests;
 
 use jiff::Timestamp;
 
+use super::adoption::{Adopting, placed};
 use super::document::Document;
 use super::marker::Marker;
 use super::ownership::{Known, Ownership, ownership_by_marker, surely_gone};
-use super::tenant::{Grants, retains};
+use super::tenant::{Grants, Thing};
 use super::timing::{LATER, READ_LAG, SOON};
 use super::{AccountView, Next, Reason, Verdict, unpaused};
-use crate::api::{RamPolicySpec, UserDeletionPolicy};
+use crate::api::{Adoption, Management, RamPolicySpec};
 use crate::digest;
+
+pub use adopt::pending;
+pub use observe::sees;
 
 /// One effect on a policy of RAM or on its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +28,8 @@ pub enum Step {
     AddFinalizer,
     /// Take it off: nothing of ours is left in RAM.
     RemoveFinalizer,
+    /// Note in the status that a policy of somebody else's making is taken over, before the first effect.
+    RecordAdoption,
     /// RAM CreatePolicy: document and description.
     Create(String, String),
     /// RAM UpdatePolicyDescription.
@@ -56,6 +65,8 @@ pub struct Seen {
     pub finalizer: bool,
     /// Grants and drift repair are stopped.
     pub paused: bool,
+    /// The policy's name in RAM.
+    pub policy_name: String,
     /// What is asked for.
     pub spec: RamPolicySpec,
     /// What the status remembers.
@@ -83,6 +94,8 @@ pub struct Memory {
     pub marker_uid: Option<String>,
     /// The document that was written last: hex SHA-256, and when.
     pub written: Option<(String, Timestamp)>,
+    /// How far its adoption has come.
+    pub adoption: Adopting,
 }
 
 /// What RAM shows of the policy.
@@ -108,7 +121,11 @@ pub struct Policy {
 /// What to do next.
 #[must_use]
 pub fn next(seen: &Seen, now: Timestamp) -> Next<Step> {
-    let answer = if seen.deleting { delete(seen, now) } else { live(seen, now) };
+    let answer = match seen.spec.management {
+        _ if seen.deleting => delete(seen, now),
+        Management::Manage | Management::Plan => live(seen, now),
+        Management::Observe => Err(observe::next(seen)),
+    };
     match answer {
         Ok(step) => Next::Do(step),
         Err(verdict) => Next::Rest(verdict),
@@ -122,19 +139,23 @@ fn live(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
         return Err(Verdict::new(Reason::AccountNotReady));
     };
     let document = wanted(seen)?;
-    let description = marker.append_to(seen.spec.description.as_deref().unwrap_or_default());
     let Some(policy) = &ram.policy else {
         unpaused(seen.paused)?;
         account.open()?;
         granted(seen, &document)?;
+        let description = marker.append_to(seen.spec.description.as_deref().unwrap_or_default());
         let step = Step::Create(document.text(), description);
         return Ok(if seen.finalizer { step } else { Step::AddFinalizer });
     };
     match whose(seen, marker, policy) {
+        Ownership::Not(Reason::Foreign) if seen.spec.adoption == Adoption::IfUnowned => {
+            return adopt::next(seen, &document, policy, marker);
+        }
         Ownership::Not(reason) => return Err(Verdict::new(reason)),
         Ownership::Ours | Ownership::MarkerMissing if !seen.finalizer => return Ok(Step::AddFinalizer),
         Ownership::Ours | Ownership::MarkerMissing => {}
     }
+    let description = adopt::description(seen, policy, marker, seen.memory.adoption.adopted())?;
     if policy.description != description {
         unpaused(seen.paused)?;
         return Ok(Step::Describe(description));
@@ -143,6 +164,9 @@ fn live(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
     if !Document::parse(&policy.document).is_ok_and(|has| has.same_as(&document)) {
         unpaused(seen.paused)?;
         granted(seen, &document)?;
+        if seen.memory.adoption.holds() {
+            return Err(Verdict::new(Reason::AdoptionPending).about("its document is another one"));
+        }
         if written(seen, &document, now) {
             return Err(Verdict::new(Reason::Unsettled).again_in(SOON));
         }
@@ -174,8 +198,9 @@ fn wanted(seen: &Seen) -> Result<Document, Verdict> {
 
 fn granted(seen: &Seen, document: &Document) -> Result<(), Verdict> {
     let grants = seen.tenant.as_ref().map_err(Clone::clone)?;
-    grants.policy_name(seen.spec.policy_name.as_deref())?;
-    grants.retain(seen.spec.deletion_policy == UserDeletionPolicy::Retain)?;
+    let spec = &seen.spec;
+    let adopted = seen.memory.adoption.adopted() && seen.ram.as_ref().is_some_and(|ram| ram.policy.is_some());
+    placed(grants, Thing::Policy, spec.policy_name.as_deref(), adopted, spec.deletion_policy)?;
     grants.limit()?;
     grants.document(Some(document), "it")
 }
@@ -198,7 +223,7 @@ fn delete(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
     if matches!(whose(seen, marker, policy), Ownership::Not(_)) {
         return Ok(Step::RemoveFinalizer);
     }
-    if retains(seen.spec.deletion_policy, seen.tenant.as_ref().ok()) {
+    if seen.memory.adoption.stays(seen.spec.deletion_policy, seen.tenant.as_ref().ok()) {
         let (text, marker) = Marker::parse(&policy.description);
         // RAM takes no empty description.
         let left = if text.is_empty() { "left by ram-operator" } else { text };

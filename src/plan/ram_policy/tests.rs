@@ -1,4 +1,5 @@
 use super::*;
+use crate::api::UserDeletionPolicy;
 
 const MADE: &str = "2026-11-24T00:00:00Z";
 
@@ -31,6 +32,7 @@ fn seen() -> Seen {
         deletion_time: None,
         finalizer: true,
         paused: false,
+        policy_name: "team-a-sensors".to_owned(),
         spec: serde_json::from_str(spec).expect("a spec"),
         memory: Memory {
             create_time: Some(MADE.to_owned()),
@@ -159,4 +161,66 @@ fn retain_leaves_it_without_our_marker() {
     assert!(matches!(step(&seen), Step::Describe(text) if Marker::parse(&text).1.is_none() && !text.is_empty()));
     policy(&mut seen).description = "left by ram-operator".to_owned();
     assert_eq!(step(&seen), Step::RemoveFinalizer);
+}
+
+/// A policy that somebody made by hand, in a tenant that lets it be adopted.
+fn by_hand() -> Seen {
+    let mut seen = seen();
+    seen.memory = Memory::default();
+    seen.finalizer = false;
+    seen.policy_name = "legacy-a".to_owned();
+    seen.spec.policy_name = Some("legacy-a".to_owned());
+    seen.spec.adoption = Adoption::IfUnowned;
+    seen.spec.deletion_policy = UserDeletionPolicy::Retain;
+    policy(&mut seen).description = "by hand".to_owned();
+    seen.tenant =
+        Ok(grants(r#","documents":{"actions":["ots:*"],"resources":["*"]},"adopt":{"policies":["legacy-*"]}"#));
+    seen
+}
+
+#[test]
+fn a_policy_is_adopted_within_the_tenants_bounds_and_keeps_its_document_at_first() {
+    let mut seen = by_hand();
+    policy(&mut seen).document = "nobody understands this".to_owned();
+    assert_eq!(why(&seen), Reason::AdoptionExceedsTenant);
+    policy(&mut seen).document = text("ram:*");
+    assert_eq!(why(&seen), Reason::AdoptionExceedsTenant);
+    policy(&mut seen).document = text("ots:Put*");
+    assert_eq!(step(&seen), Step::RecordAdoption);
+    seen.memory.adoption.noted = Some(now());
+    assert_eq!(step(&seen), Step::AddFinalizer);
+    seen.finalizer = true;
+    assert_eq!(step(&seen), Step::Describe(marker().append_to("by hand")));
+    policy(&mut seen).description = marker().append_to("by hand");
+    seen.memory.create_time = Some(MADE.to_owned());
+    assert_eq!(why(&seen), Reason::AdoptionPending);
+    assert_eq!(pending(&seen), ["the document that it has"]);
+    seen.memory.adoption.accepted = Some(now());
+    assert_eq!(step(&seen), Step::CreateVersion(text("ots:Get*")));
+    seen.deleting = true;
+    assert_eq!(step(&seen), Step::Describe("by hand".to_owned()), "what was there before stays");
+    seen.deleting = false;
+    seen.memory = Memory::default();
+    policy(&mut seen).description = "by hand".to_owned();
+    seen.spec.policy_name = Some("admins".to_owned());
+    assert_eq!(why(&seen), Reason::AdoptionNotAllowed);
+}
+
+#[test]
+fn a_policy_is_observed_and_planned_without_a_step() {
+    let mut seen = by_hand();
+    seen.spec.management = Management::Observe;
+    seen.spec.statements = None;
+    assert!(sees(&seen));
+    assert_eq!(why(&seen), Reason::Observed, "no document is asked for");
+    seen.spec.document_json = Some(text("ots:Put*"));
+    let Next::Rest(verdict) = next(&seen, now()) else { panic!("a step") };
+    assert_eq!(verdict.drift.as_deref(), Some("the document"));
+    let mut seen = by_hand();
+    policy(&mut seen).document = text("ots:Put*");
+    let preview = crate::plan::preview::preview(&seen, now());
+    assert_eq!(preview.lines, ["UpdatePolicyDescription legacy-a"]);
+    assert!(
+        matches!(preview.next, Next::Rest(verdict) if verdict.detail.as_deref().is_some_and(|d| d.contains("AdoptionPending")))
+    );
 }

@@ -7,7 +7,6 @@ use super::super::{Reason, Verdict};
 use super::{InRam, KeyObject, LoginChange, Ownership, Seen, Step, first_active, whose};
 use crate::plan::marker::Marker;
 use crate::plan::ownership::surely_gone;
-use crate::plan::tenant::retains;
 use crate::ram::{User, UserChanges};
 
 pub(super) fn next(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
@@ -25,7 +24,7 @@ pub(super) fn next(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
         // The user we made is gone, or has been taken by somebody else: there is nothing of ours to take away.
         Ownership::Not(_) => return gone(seen, ram, now),
     }
-    if retains(seen.spec.deletion_policy, seen.tenant.as_ref().ok()) {
+    if seen.memory.adoption.stays(seen.spec.deletion_policy, seen.tenant.as_ref().ok()) {
         release(seen, user)
     } else {
         delete(seen, ram, now)

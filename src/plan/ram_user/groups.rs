@@ -1,13 +1,11 @@
 //! The groups that a user is in: joining one is a grant of all that it holds.
 
 use super::super::attachments::named;
-use super::super::document::Document;
 use super::super::tenant::Grants;
 use super::super::{Reason, Verdict, unpaused};
 use super::live::granted;
 use super::{InRam, Seen, Step, login};
 use crate::api::{Attachments, GroupKind, GroupMembership};
-use crate::ram::PolicyRef;
 
 /// What to do next about the groups; `drift` is what is reported besides.
 pub(super) fn next(seen: &Seen, ram: &InRam, mut drift: Vec<String>) -> Result<Step, Verdict> {
@@ -36,6 +34,8 @@ pub(super) fn next(seen: &Seen, ram: &InRam, mut drift: Vec<String>) -> Result<S
     let extra: Vec<&String> =
         ram.groups.iter().filter(|has| !names.iter().any(|name| name.eq_ignore_ascii_case(has))).collect();
     match (seen.spec.attachments, extra.first()) {
+        // Listed in AdoptionPending until that is accepted.
+        (Attachments::Exclusive, Some(_)) if seen.memory.adoption.holds() => {}
         (Attachments::Exclusive, Some(group)) => {
             unpaused(seen.paused)?;
             return Ok(Step::LeaveGroup((*group).clone()));
@@ -60,6 +60,16 @@ pub(super) fn allowed(seen: &Seen, grants: &Grants) -> Result<(), Verdict> {
     groups.try_for_each(|group| grants.group(&group.name))
 }
 
+/// Groups that `Exclusive` makes the user leave.
+pub(super) fn unwanted<'a>(seen: &Seen, ram: &'a InRam) -> Vec<&'a String> {
+    let wanted = seen.spec.groups.iter().flatten().map(|group| resolve(seen, group));
+    let names: Result<Vec<String>, Verdict> = wanted.collect();
+    let (Ok(names), Attachments::Exclusive, true) = (names, seen.spec.attachments, seen.spec.groups.is_some()) else {
+        return Vec::new();
+    };
+    ram.groups.iter().filter(|has| !names.iter().any(|name| name.eq_ignore_ascii_case(has))).collect()
+}
+
 fn resolve(seen: &Seen, group: &GroupMembership) -> Result<String, Verdict> {
     match group.kind {
         GroupKind::Ram => Ok(group.name.clone()),
@@ -70,7 +80,7 @@ fn resolve(seen: &Seen, group: &GroupMembership) -> Result<String, Verdict> {
 }
 
 /// Whether all that a group holds may be had: by name, or by what it says.
-fn contents(seen: &Seen, grants: &Grants, name: &str) -> Result<Option<Step>, Verdict> {
+pub(super) fn contents(seen: &Seen, grants: &Grants, name: &str) -> Result<Option<Step>, Verdict> {
     let policies = match seen.contents.get(name) {
         None => return Ok(Some(Step::LookAtGroup(name.to_owned()))),
         Some(None) => return Err(Verdict::new(Reason::GroupNotFound).about(name)),
@@ -79,15 +89,11 @@ fn contents(seen: &Seen, grants: &Grants, name: &str) -> Result<Option<Step>, Ve
     for policy in policies.iter().filter(|policy| !grants.lists(policy)) {
         match seen.documents.get(policy) {
             None => return Ok(Some(Step::LookAtPolicy(policy.clone()))),
-            Some(document) if harmless(grants, document.as_ref(), policy) => {}
+            Some(document) if grants.harmless(document.as_ref(), policy) => {}
             Some(_) => {
                 return Err(Verdict::new(Reason::GroupExceedsTenant).about(format!("{name} has {policy}")));
             }
         }
     }
     Ok(None)
-}
-
-fn harmless(grants: &Grants, document: Option<&Document>, policy: &PolicyRef) -> bool {
-    document.is_some_and(Document::only_denies) || grants.document(document, &policy.name).is_ok()
 }

@@ -1,12 +1,13 @@
 //! A RamUser that is wanted.
 
-use super::super::tenant::Grants;
+use super::super::adoption::{marked, placed};
+use super::super::tenant::{Grants, Thing};
 use super::super::timing::{LATER, SOON};
 use super::super::{Reason, Verdict, unpaused};
-use super::{InRam, Ownership, Seen, Step, first_active, groups, login, whose};
-use crate::api::{LoginState, UserDeletionPolicy, UserState};
+use super::{InRam, Ownership, Seen, Step, adopt, first_active, groups, login, whose};
+use crate::api::{Adoption, LoginState, Management, UserState};
 use crate::plan::attachments::{self, Attachment, Wish};
-use crate::plan::marker::Marker;
+use crate::plan::marker::{COMMENTS_LIMIT, Marker};
 use crate::ram::{NewUser, User, UserChanges};
 
 pub(super) fn next(seen: &Seen) -> Result<Step, Verdict> {
@@ -17,14 +18,20 @@ pub(super) fn next(seen: &Seen) -> Result<Step, Verdict> {
     };
     let Some(user) = &ram.user else { return create(seen, ram, marker) };
     match whose(&seen.memory, marker, user) {
+        Ownership::Not(Reason::Foreign) if seen.spec.adoption == Adoption::IfUnowned => {
+            return adopt::next(seen, ram, user, marker);
+        }
         Ownership::Not(reason) => return Err(Verdict::new(reason).about(&user.user_name)),
         Ownership::Ours | Ownership::MarkerMissing if !seen.finalizer => return Ok(Step::AddFinalizer),
         Ownership::Ours | Ownership::MarkerMissing => {}
     }
-    if let Some(step) = login::take_away(seen, ram) {
+    if let Some(step) = login::take_away(seen, ram).filter(|step| !adopt::waits(seen, step)) {
         return Ok(step);
     }
-    if let Some(changes) = changes(seen, user, marker) {
+    if let Some(step) = adopt::still_within(seen, ram)? {
+        return Ok(step);
+    }
+    if let Some(changes) = changes(seen, user, marker, seen.memory.adoption.adopted())? {
         unpaused(seen.paused)?;
         return Ok(Step::UpdateUser(changes));
     }
@@ -56,17 +63,25 @@ fn create(seen: &Seen, ram: &InRam, marker: &Marker) -> Result<Step, Verdict> {
 /// The tenant's word on everything but policies and groups.
 pub(super) fn granted(seen: &Seen) -> Result<&Grants, Verdict> {
     let grants = seen.tenant.as_ref().map_err(Clone::clone)?;
-    grants.user_name(seen.spec.user_name.as_deref())?;
-    grants.retain(seen.spec.deletion_policy == UserDeletionPolicy::Retain)?;
+    let spec = &seen.spec;
+    let adopted = seen.memory.adoption.adopted() && seen.ram.as_ref().is_some_and(|ram| ram.user.is_some());
+    placed(grants, Thing::User, spec.user_name.as_deref(), adopted, spec.deletion_policy)?;
     grants.limit()?;
     Ok(grants)
 }
 
-fn changes(seen: &Seen, user: &User, marker: &Marker) -> Option<UserChanges> {
+/// What differs; an `adopted` user keeps the text that it has, unless there is another one.
+pub(super) fn changes(
+    seen: &Seen,
+    user: &User,
+    marker: &Marker,
+    adopted: bool,
+) -> Result<Option<UserChanges>, Verdict> {
     let spec = &seen.spec;
     let differs = |wanted: &Option<String>, has: &str| wanted.clone().filter(|wanted| wanted != has);
-    // Comments hold the marker, so they are always managed; absent text means none.
-    let comments = marker.append_to(spec.comments.as_deref().unwrap_or_default());
+    // Comments hold the marker, so they are always managed; absent text means none, or that of a user that was adopted.
+    let has = adopted.then_some(user.comments.as_str());
+    let comments = marked(marker, spec.comments.as_deref(), has, COMMENTS_LIMIT)?;
     let changes = UserChanges {
         user_name: None,
         display_name: differs(&spec.display_name, &user.display_name),
@@ -74,21 +89,11 @@ fn changes(seen: &Seen, user: &User, marker: &Marker) -> Option<UserChanges> {
         email: differs(&spec.email, &user.email),
         mobile_phone: differs(&spec.mobile_phone, &user.mobile_phone),
     };
-    (changes != UserChanges::default()).then_some(changes)
+    Ok((changes != UserChanges::default()).then_some(changes))
 }
 
 fn policies(seen: &Seen, ram: &InRam) -> Result<Step, Verdict> {
-    let Some(wanted) = &seen.spec.policies else { return groups::next(seen, ram, Vec::new()) };
-    let wish = Wish {
-        wanted,
-        rest: seen.spec.attachments,
-        has: &ram.policies,
-        references: &seen.references,
-        documents: &seen.documents,
-        paused: seen.paused,
-        quota_reached: seen.quota_reached,
-        grants: granted(seen),
-    };
+    let Some(wish) = wish(seen, ram) else { return groups::next(seen, ram, Vec::new()) };
     match attachments::next(&wish)? {
         Attachment::Attach(policy) => Ok(Step::AttachPolicy(policy)),
         Attachment::Detach(policy) => Ok(Step::DetachPolicy(policy)),
@@ -101,11 +106,28 @@ fn policies(seen: &Seen, ram: &InRam) -> Result<Step, Verdict> {
     }
 }
 
+/// What is to become of the policies, if they are managed.
+pub(super) fn wish<'a>(seen: &'a Seen, ram: &'a InRam) -> Option<Wish<'a>> {
+    Some(Wish {
+        wanted: seen.spec.policies.as_ref()?,
+        rest: seen.spec.attachments,
+        has: &ram.policies,
+        references: &seen.references,
+        documents: &seen.documents,
+        paused: seen.paused,
+        quota_reached: seen.quota_reached,
+        held: seen.memory.adoption.holds(),
+        grants: granted(seen),
+    })
+}
+
 /// The RamAccessKeys disable their keys themselves, so that they know whose work that is.
 fn suspended(seen: &Seen) -> Verdict {
     let keys = seen.ram.as_ref().map_or(&[][..], |ram| &ram.keys);
     let verdict = Verdict::new(Reason::Suspended);
     match first_active(keys, |id| seen.key_is_ours(id)) {
+        // Who only plans has nobody disable it.
+        Some(key) if seen.spec.management == Management::Plan => verdict.about(format!("{} is in use", key.id)),
         Some(key) => verdict.about(format!("{} is still to be disabled", key.id)).again_in(SOON),
         None => verdict,
     }

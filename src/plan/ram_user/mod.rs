@@ -1,9 +1,12 @@
 //! What a RamUser needs next.
 
+mod adopt;
 mod delete;
 mod groups;
 mod live;
 mod login;
+mod observe;
+mod preview;
 #[cfg(test)]
 mod tests;
 
@@ -11,17 +14,20 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::adoption::Adopting;
 use super::attachments::{Documents, References};
 use super::marker::Marker;
 use super::ownership::{Known, Ownership, ownership};
 use super::ram_access_key::{Intent, window_end};
 use super::tenant::Grants;
 use super::{AccountView, Next, Verdict};
-use crate::api::{LoginState, RamUserSpec};
+use crate::api::{LoginState, Management, RamUserSpec};
 use crate::ram::{AccessKey, KeyStatus, LoginProfile, NewUser, PolicyRef, User, UserChanges};
 
+pub use adopt::pending;
 pub use delete::grace_ends;
 pub use login::{LoginChange, LoginMemory, PasswordSeen, Reset, managed, same_key};
+pub use observe::sees;
 
 /// One effect on a RAM user or on its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +36,8 @@ pub enum Step {
     AddFinalizer,
     /// Take it off: nothing of ours is left in RAM.
     RemoveFinalizer,
+    /// Note in the status that a user of somebody else's making is taken over, before the first effect.
+    RecordAdoption,
     /// RAM CreateUser.
     CreateUser(NewUser),
     /// RAM UpdateUser.
@@ -133,6 +141,8 @@ pub struct Memory {
     pub create_time: Option<Timestamp>,
     /// The log-on, if it was ever managed.
     pub login: Option<LoginMemory>,
+    /// How far its adoption has come.
+    pub adoption: Adopting,
 }
 
 /// What RAM shows of the user.
@@ -148,7 +158,7 @@ pub struct InRam {
     pub keys: Vec<AccessKey>,
     /// Its log-on; read when it is managed.
     pub login: Option<LoginProfile>,
-    /// Its groups; read when `spec.groups` is given, and when deleting.
+    /// Its groups; read when `spec.groups` is given, when deleting, and of a user that was not made here.
     pub groups: Vec<String>,
 }
 
@@ -196,7 +206,11 @@ impl Seen {
 /// What to do next.
 #[must_use]
 pub fn next(seen: &Seen, now: Timestamp) -> Next<Step> {
-    let answer = if seen.deleting { delete::next(seen, now) } else { live::next(seen) };
+    let answer = match seen.spec.management {
+        _ if seen.deleting => delete::next(seen, now),
+        Management::Manage | Management::Plan => live::next(seen),
+        Management::Observe => Err(observe::next(seen)),
+    };
     match answer {
         Ok(step) => Next::Do(step),
         Err(verdict) => Next::Rest(verdict),

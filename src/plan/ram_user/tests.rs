@@ -1,3 +1,5 @@
+mod management;
+
 use std::time::Duration;
 
 use super::*;
@@ -64,6 +66,7 @@ fn seen() -> Seen {
             marker_uid: Some("0a1b2c3d".to_owned()),
             create_time: None,
             login: None,
+            adoption: Adopting::default(),
         },
         user_name: "team-a.reader".to_owned(),
         marker: Some(marker()),

@@ -1,0 +1,98 @@
+//! Taking over a user that nobody owns. What it has by hand must be what the tenant allows: who gets its keys gets that too.
+
+use super::super::adoption::{exceeding, exceeds};
+use super::super::attachments::{Reference, unwanted};
+use super::super::tenant::{Grants, Thing};
+use super::super::{Reason, Verdict, unpaused};
+use super::live::{changes, wish};
+use super::{InRam, Ownership, Seen, Step, groups, whose};
+use crate::api::{Attachments, LoginState};
+use crate::plan::marker::Marker;
+use crate::ram::User;
+
+/// What to do next about a user without a marker.
+pub(super) fn next(seen: &Seen, ram: &InRam, user: &User, marker: &Marker) -> Result<Step, Verdict> {
+    unpaused(seen.paused)?;
+    seen.account.as_ref().map_err(Clone::clone)?.open()?;
+    let grants = seen.tenant.as_ref().map_err(Clone::clone)?;
+    grants.adopts(Thing::User, seen.spec.user_name.as_deref())?;
+    grants.limit()?;
+    grants.policies(seen.spec.policies.iter().flatten())?;
+    groups::allowed(seen, grants)?;
+    if let Some(step) = within(seen, ram, grants, true)? {
+        return Ok(step);
+    }
+    let changes = changes(seen, user, marker, true)?;
+    // Noted first: afterwards its marker looks like that of a user that was made here.
+    if !seen.memory.adoption.adopted() {
+        return Ok(Step::RecordAdoption);
+    }
+    if !seen.finalizer {
+        return Ok(Step::AddFinalizer);
+    }
+    changes.map(Step::UpdateUser).ok_or_else(|| Verdict::new(Reason::Unsettled))
+}
+
+/// Whether an adopted user still has no more than the tenant allows. Where there is no tenant, nothing is granted anyway.
+pub(super) fn still_within(seen: &Seen, ram: &InRam) -> Result<Option<Step>, Verdict> {
+    match &seen.tenant {
+        Ok(grants) if seen.memory.adoption.adopted() => within(seen, ram, grants, false),
+        _ => Ok(None),
+    }
+}
+
+/// Judges what the user has: all of it, or what stays.
+fn within(seen: &Seen, ram: &InRam, grants: &Grants, all: bool) -> Result<Option<Step>, Verdict> {
+    let exclusive = seen.spec.attachments == Attachments::Exclusive && !seen.memory.adoption.holds();
+    let goes = |managed: bool| !all && exclusive && managed;
+    if !goes(seen.spec.policies.is_some())
+        && let Some(policy) = exceeding(grants, &ram.policies, &seen.documents)?
+    {
+        return Ok(Some(Step::LookAtPolicy(policy)));
+    }
+    if goes(seen.spec.groups.is_some()) {
+        return Ok(None);
+    }
+    let of_the_namespace = |group: &str| {
+        let mut references = seen.group_references.values();
+        references.any(|found| matches!(found, Reference::Named(name) if name.eq_ignore_ascii_case(group)))
+    };
+    for group in &ram.groups {
+        if !of_the_namespace(group) && grants.group(group).is_err() {
+            return Err(exceeds(format!("group {group}")));
+        }
+        let look = groups::contents(seen, grants, group).map_err(|refused| match refused.reason {
+            Reason::GroupExceedsTenant => exceeds(refused.detail.unwrap_or_default()),
+            _ => refused,
+        })?;
+        if look.is_some() {
+            return Ok(look);
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a step waits until the adoption is accepted: what it takes away cannot be had back.
+pub(super) fn waits(seen: &Seen, step: &Step) -> bool {
+    seen.memory.adoption.holds() && *step == Step::DeleteLogin
+}
+
+/// What would be taken from an adopted user, and waits until that is accepted.
+#[must_use]
+pub fn pending(seen: &Seen) -> Vec<String> {
+    let (Some(ram), Some(marker), true) = (&seen.ram, &seen.marker, seen.memory.adoption.holds()) else {
+        return Vec::new();
+    };
+    let ours = |user: &User| !matches!(whose(&seen.memory, marker, user), Ownership::Not(_));
+    if !ram.user.as_ref().is_some_and(ours) {
+        return Vec::new();
+    }
+    let policies = wish(seen, ram).map(|wish| unwanted(&wish)).unwrap_or_default();
+    let mut all: Vec<String> = policies.iter().map(|policy| format!("policy {policy}")).collect();
+    all.extend(groups::unwanted(seen, ram).iter().map(|group| format!("group {group}")));
+    let absent = seen.spec.console_login.as_ref().is_some_and(|login| login.state == LoginState::Absent);
+    if absent && ram.login.is_some() {
+        all.push("log-on to the console".to_owned());
+    }
+    all
+}

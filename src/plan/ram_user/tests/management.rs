@@ -1,0 +1,262 @@
+//! Adoption, observation and previews of a user.
+
+use super::*;
+use crate::api::Adoption;
+use crate::plan::adoption::pending as condition;
+use crate::plan::preview::preview;
+
+const ADOPT: &str = r#","adopt":{"users":["legacy-a-*"]}"#;
+
+/// A user that somebody made by hand, with one policy that is asked for, in a tenant that lets it be adopted.
+fn by_hand() -> Seen {
+    let mut seen = seen();
+    seen.memory = Memory::default();
+    seen.finalizer = false;
+    seen.user_name = "legacy-a-reader".to_owned();
+    seen.spec.user_name = Some(seen.user_name.clone());
+    seen.spec.deletion_policy = UserDeletionPolicy::Retain;
+    seen.spec.adoption = Adoption::IfUnowned;
+    let found = User { user_name: seen.user_name.clone(), ..user("made by hand") };
+    ram(&mut seen).user = Some(found);
+    with_tenant(&mut seen, ADOPT);
+    seen
+}
+
+/// The same one after it was adopted.
+fn adopted() -> Seen {
+    let mut seen = by_hand();
+    seen.finalizer = true;
+    seen.memory.adoption.noted = Some(Timestamp::UNIX_EPOCH);
+    seen.memory.user_id = Some(ID.to_owned());
+    ram(&mut seen).user.as_mut().expect("a user").comments = marker().append_to("made by hand");
+    seen
+}
+
+#[test]
+fn what_nobody_owns_is_noted_and_then_marked_and_keeps_its_text() {
+    let mut seen = by_hand();
+    assert_eq!(step(&seen), Step::RecordAdoption);
+    seen.memory.adoption.noted = Some(Timestamp::UNIX_EPOCH);
+    assert_eq!(step(&seen), Step::AddFinalizer);
+    seen.finalizer = true;
+    let changes = UserChanges { comments: Some(marker().append_to("made by hand")), ..UserChanges::default() };
+    assert_eq!(step(&seen), Step::UpdateUser(changes));
+    seen.spec.comments = Some("declared".to_owned());
+    assert!(matches!(step(&seen), Step::UpdateUser(c) if c.comments == Some(marker().append_to("declared"))));
+    seen.spec.comments = None;
+    ram(&mut seen).user.as_mut().expect("a user").comments = "x".repeat(100);
+    assert_eq!(reason(&seen), Reason::NoRoomForMarker);
+    assert_eq!(reason(&adopted()), Reason::Available);
+}
+
+#[test]
+fn nothing_is_adopted_without_being_asked_for_and_allowed() {
+    let mut seen = by_hand();
+    seen.spec.adoption = Adoption::Never;
+    assert_eq!(reason(&seen), Reason::Foreign);
+    seen.spec.adoption = Adoption::IfUnowned;
+    with_tenant(&mut seen, r#","names":{"users":["legacy-a-*"]}"#);
+    assert_eq!(reason(&seen), Reason::AdoptionNotAllowed, "a name that may be given is not one that may be taken");
+    with_tenant(&mut seen, r#","adopt":{"users":["legacy-b-*"]}"#);
+    assert_eq!(reason(&seen), Reason::AdoptionNotAllowed);
+    with_tenant(&mut seen, ADOPT);
+    seen.paused = true;
+    assert_eq!(reason(&seen), Reason::Paused);
+    seen.paused = false;
+    let others = Marker::of("other", "team-a", "reader", "0a1b2c3d-1111");
+    ram(&mut seen).user.as_mut().expect("a user").comments = others.append_to("");
+    assert_eq!(reason(&seen), Reason::OwnedElsewhere);
+    seen.tenant = Err(Verdict::new(Reason::NotATenant));
+    ram(&mut seen).user.as_mut().expect("a user").comments = String::new();
+    assert_eq!(reason(&seen), Reason::NotATenant);
+}
+
+#[test]
+fn who_has_more_than_the_tenant_allows_is_not_adopted() {
+    let admin = policy("AdministratorAccess");
+    for seen in [by_hand(), adopted()] {
+        let mut seen = seen;
+        ram(&mut seen).policies.push(admin.clone());
+        assert_eq!(step(&seen), Step::LookAtPolicy(admin.clone()));
+        seen.documents.insert(admin.clone(), document("Allow"));
+        assert_eq!(reason(&seen), Reason::AdoptionExceedsTenant);
+        seen.documents.insert(admin.clone(), document("Deny"));
+        assert!(!matches!(next(&seen, Timestamp::UNIX_EPOCH), Next::Rest(v) if v.reason != Reason::Available));
+        ram(&mut seen).policies.pop();
+        ram(&mut seen).groups.push("admins".to_owned());
+        assert_eq!(reason(&seen), Reason::AdoptionExceedsTenant, "a group that the tenant does not list");
+    }
+}
+
+#[test]
+fn groups_of_a_user_to_be_adopted_are_judged_by_what_they_hold() {
+    let mut seen = by_hand();
+    let tenant = r#"{"namespaceSelector":{},"attach":{"system":["AliyunOTS*"],"groups":["readers"]},"adopt":{"users":["legacy-a-*"]}}"#;
+    seen.tenant = Ok(Grants::of(&serde_json::from_str(tenant).expect("a spec"), true));
+    ram(&mut seen).groups.push("readers".to_owned());
+    assert_eq!(step(&seen), Step::LookAtGroup("readers".to_owned()));
+    seen.contents.insert("readers".to_owned(), Some(vec![policy("AliyunOTSFullAccess")]));
+    assert_eq!(step(&seen), Step::RecordAdoption);
+    let admin = policy("AdministratorAccess");
+    seen.contents.insert("readers".to_owned(), Some(vec![admin.clone()]));
+    seen.documents.insert(admin, document("Allow"));
+    assert_eq!(reason(&seen), Reason::AdoptionExceedsTenant);
+}
+
+#[test]
+fn nothing_is_taken_away_before_that_is_accepted() {
+    let mut seen = adopted();
+    let extra = policy("AliyunOTSFullAccess");
+    ram(&mut seen).policies.push(extra.clone());
+    assert_eq!(step(&seen), Step::LookAtPolicy(extra.clone()));
+    seen.documents.insert(extra.clone(), document("Allow"));
+    assert_eq!(reason(&seen), Reason::Available);
+    assert_eq!(pending(&seen), ["policy System/AliyunOTSFullAccess"]);
+    assert!(condition(&pending(&seen)).is_some());
+    seen.spec.attachments = Attachments::Report;
+    assert!(pending(&seen).is_empty(), "it stays anyway");
+    seen.spec.attachments = Attachments::Exclusive;
+    seen.memory.adoption.accepted = Some(Timestamp::UNIX_EPOCH);
+    assert_eq!(step(&seen), Step::DetachPolicy(extra));
+    assert!(pending(&seen).is_empty());
+}
+
+#[test]
+fn what_is_missing_is_attached_and_groups_and_log_on_wait_too() {
+    let mut seen = adopted();
+    ram(&mut seen).policies.clear();
+    assert_eq!(step(&seen), Step::AttachPolicy(policy("AliyunOTSReadOnlyAccess")));
+    seen.spec.policies = None;
+    seen.spec.groups = Some(Vec::new());
+    let tenant = r#"{"namespaceSelector":{},"attach":{"groups":["readers"]},"adopt":{"users":["legacy-a-*"]}}"#;
+    seen.tenant = Ok(Grants::of(&serde_json::from_str(tenant).expect("a spec"), true));
+    ram(&mut seen).groups.push("readers".to_owned());
+    seen.contents.insert("readers".to_owned(), Some(Vec::new()));
+    login(&mut seen, r#"{"state":"Absent"}"#);
+    ram(&mut seen).login = Some(profile(true));
+    assert_eq!(reason(&seen), Reason::Available);
+    assert_eq!(pending(&seen), ["group readers", "log-on to the console"]);
+    seen.memory.adoption.accepted = Some(Timestamp::UNIX_EPOCH);
+    assert_eq!(step(&seen), Step::DeleteLogin);
+    ram(&mut seen).login = None;
+    assert_eq!(step(&seen), Step::LeaveGroup("readers".to_owned()));
+}
+
+#[test]
+fn an_adopted_user_stays_when_its_object_goes() {
+    let mut seen = adopted();
+    seen.deleting = true;
+    seen.spec.deletion_policy = UserDeletionPolicy::Delete;
+    let release = UserChanges { comments: Some("made by hand".to_owned()), ..UserChanges::default() };
+    assert_eq!(step(&seen), Step::UpdateUser(release.clone()), "nothing was accepted");
+    seen.memory.adoption.accepted = Some(Timestamp::UNIX_EPOCH);
+    assert!(matches!(step(&seen), Step::DetachPolicy(_)));
+    seen.spec.deletion_policy = UserDeletionPolicy::Retain;
+    assert_eq!(step(&seen), Step::UpdateUser(release), "whatever the tenant says of retain");
+}
+
+#[test]
+fn an_observed_user_is_compared_and_never_written_to() {
+    let mut seen = by_hand();
+    seen.spec.adoption = Adoption::Never;
+    seen.spec.management = Management::Observe;
+    assert!(sees(&seen));
+    assert_eq!(reason(&seen), Reason::Observed);
+    seen.spec.display_name = Some("Reader".to_owned());
+    seen.spec.groups = Some(vec![GroupMembership { kind: GroupKind::Ram, name: "readers".to_owned() }]);
+    ram(&mut seen).policies = vec![policy("AdministratorAccess")];
+    let Next::Rest(verdict) = next(&seen, Timestamp::UNIX_EPOCH) else { panic!("a step") };
+    let drift = verdict.drift.expect("drift");
+    for word in [
+        "displayName",
+        "not attached: System AliyunOTSReadOnlyAccess",
+        "besides: System AdministratorAccess",
+        "not in: readers",
+    ] {
+        assert!(drift.contains(word), "{word} is not in {drift}");
+    }
+    ram(&mut seen).user = None;
+    assert_eq!(reason(&seen), Reason::NotInRam);
+    with_tenant(&mut seen, "");
+    assert_eq!(reason(&seen), Reason::AdoptionNotAllowed, "not even that there is none");
+    assert!(!sees(&seen));
+    seen.deleting = true;
+    assert_eq!(reason(&seen), Reason::Deleting);
+}
+
+#[test]
+fn what_was_written_is_taken_away_whatever_the_lever() {
+    for management in [Management::Observe, Management::Plan] {
+        let mut seen = seen();
+        seen.spec.management = management;
+        seen.deleting = true;
+        assert!(matches!(step(&seen), Step::DetachPolicy(_)), "{management:?}");
+        seen.finalizer = false;
+        assert_eq!(reason(&seen), Reason::Deleting, "{management:?}");
+    }
+}
+
+fn planned(seen: &Seen) -> (Vec<String>, Verdict) {
+    let preview = preview(seen, Timestamp::UNIX_EPOCH);
+    match preview.next {
+        Next::Rest(verdict) => (preview.lines, verdict),
+        Next::Do(step) => panic!("a look: {step:?}"),
+    }
+}
+
+#[test]
+fn a_preview_lists_every_step_to_the_end() {
+    let mut seen = with_login(GENERATE);
+    seen.memory = Memory::default();
+    seen.finalizer = false;
+    *ram(&mut seen) = InRam::default();
+    let (lines, verdict) = planned(&seen);
+    assert_eq!(
+        lines,
+        [
+            "CreateUser team-a.reader",
+            "AttachPolicyToUser System/AliyunOTSReadOnlyAccess",
+            "write the Secret first",
+            "CreateLoginProfile team-a.reader",
+        ]
+    );
+    assert_eq!((verdict.reason, verdict.detail.as_deref()), (Reason::Planned, Some("4 steps would be taken")));
+}
+
+#[test]
+fn a_preview_says_where_the_plan_would_stop_and_asks_for_looks() {
+    let mut seen = seen();
+    assert_eq!(planned(&seen), (Vec::new(), Verdict::new(Reason::Available)));
+    ram(&mut seen).user.as_mut().expect("a user").comments = String::new();
+    seen.spec
+        .policies
+        .as_mut()
+        .expect("some")
+        .push(PolicyAttachment { kind: PolicyKind::System, name: "AdministratorAccess".to_owned() });
+    let (lines, verdict) = planned(&seen);
+    assert_eq!(lines, ["UpdateUser team-a.reader"]);
+    assert!(verdict.detail.expect("detail").contains("PolicyNotAllowed (System AdministratorAccess)"));
+    let extra = policy("AliyunOTSFullAccess");
+    seen.spec.policies.as_mut().expect("some").pop();
+    ram(&mut seen).policies.push(extra.clone());
+    assert_eq!(preview(&seen, Timestamp::UNIX_EPOCH).next, Next::Do(Step::LookAtPolicy(extra.clone())));
+    seen.documents.insert(extra, document("Allow"));
+    let (lines, _) = planned(&seen);
+    assert_eq!(lines, ["UpdateUser team-a.reader", "DetachPolicyFromUser System/AliyunOTSFullAccess"]);
+}
+
+#[test]
+fn a_preview_of_an_adoption_and_of_another_password() {
+    let mut seen = by_hand();
+    ram(&mut seen).policies.clear();
+    let (lines, _) = planned(&seen);
+    assert_eq!(lines, ["UpdateUser legacy-a-reader", "AttachPolicyToUser System/AliyunOTSReadOnlyAccess"]);
+    let mut seen = with_login(GENERATE);
+    ram(&mut seen).login = Some(profile(true));
+    seen.memory.login = Some(carried_out(LoginState::Enabled));
+    seen.password = PasswordSeen::There("k.old".to_owned());
+    seen.reset.asked = Some("1".to_owned());
+    let (lines, verdict) = planned(&seen);
+    assert_eq!(lines, ["write the Secret first", "UpdateLoginProfile team-a.reader"]);
+    assert_eq!(verdict.detail.as_deref(), Some("2 steps would be taken"));
+}
