@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::common::{AccountRef, Requests, Span, pending, status};
 use super::console_login::{ConsoleLogin, LoginStatus};
 use super::ram_access_key::KeyState;
+use super::virtual_mfa::{VirtualMfa, VirtualMfaStatus};
 
 /// A RAM user with its policies.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,7 +20,7 @@ use super::ram_access_key::KeyState;
     category = "ram",
     status = "RamUserStatus",
     derive = "PartialEq",
-    doc = "A RAM user with its policies. Annotations: ram-operator.dev/reconcile (any new value: look now), ram-operator.dev/paused (true: no grants and no repairs), ram-operator.dev/reset-password (any new value: another password now).",
+    doc = "A RAM user with its policies. Annotations: ram-operator.dev/reconcile (any new value: look now), ram-operator.dev/paused (true: no grants and no repairs), ram-operator.dev/reset-password (any new value: another password now), ram-operator.dev/reset-mfa (any new value: another MFA device now).",
     selectable = ".status.userName",
     selectable = ".spec.accountRef.name",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
@@ -31,7 +32,10 @@ use super::ram_access_key::KeyState;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("has(self.userName) == has(oldSelf.userName)", "`userName` may not be set or removed later: a RAM user keeps its name. Create another RamUser instead"))]
+#[x_kube(
+    validation = ("has(self.userName) == has(oldSelf.userName)", "`userName` may not be set or removed later: a RAM user keeps its name. Create another RamUser instead"),
+    validation = ("!has(self.consoleLogin) || !has(self.consoleLogin.initialPassword) || !has(self.consoleLogin.initialPassword.secret) || !has(self.virtualMfa) || !has(self.virtualMfa.secret) || self.consoleLogin.initialPassword.secret.name != self.virtualMfa.secret.name", "`virtualMfa.secret` must be another Secret than `consoleLogin.initialPassword.secret`")
+)]
 pub struct RamUserSpec {
     /// The account the user is made in. Immutable.
     #[serde(default)]
@@ -96,6 +100,10 @@ pub struct RamUserSpec {
     /// Log-on to the console; the tenant must allow it. Absent: not managed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub console_login: Option<ConsoleLogin>,
+
+    /// The MFA device that the user logs on with. Absent: not managed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub virtual_mfa: Option<VirtualMfa>,
 
     /// `Suspended` disables every key of the user's RamAccessKeys, and its log-on if that is managed here, and deletes nothing; `Active` enables what was disabled this way. Default: `Active`.
     #[serde(default)]
@@ -220,6 +228,9 @@ pub struct RamUserStatus {
     /// What was carried out for the log-on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub console_login: Option<LoginStatus>,
+    /// What was carried out for the MFA device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub virtual_mfa: Option<VirtualMfaStatus>,
     /// When the user was made in RAM, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create_time: Option<String>,

@@ -8,6 +8,7 @@ pub mod error;
 pub mod hand_over;
 pub mod left_over;
 pub mod locks;
+pub mod qr;
 pub mod ram_access_key;
 pub mod ram_account;
 pub mod ram_group;
@@ -21,6 +22,7 @@ pub mod secret;
 pub mod start;
 pub mod status;
 pub mod tenancy;
+pub mod virtual_mfa;
 pub mod workers;
 
 use std::sync::Arc;

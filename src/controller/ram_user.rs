@@ -1,5 +1,7 @@
 //! RamUser: looks at RAM and the cluster, and carries out the plan's steps.
 
+mod mfa;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +22,7 @@ use super::references::references;
 use super::secret;
 use super::status;
 use super::tenancy::{self, NamespaceView};
+use super::virtual_mfa::{SeedFound, of_user};
 use crate::api::{
     ChangeAtLogon, FINALIZER, GroupKind, InventoryKey, KeyOwner, KeyState, LoginState, LoginStatus, Order, OrderedUser,
     PasswordSource, PolicyKind, RamAccessKey, RamAccessKeyStatus, RamGroup, RamPolicy, RamRevocation, RamUser,
@@ -30,8 +33,8 @@ use crate::plan::marker::Marker;
 use crate::plan::names::generated;
 use crate::plan::ram_access_key::{Intent, Journal, Retiring};
 use crate::plan::ram_user::{
-    InRam, KeyObject, LoginChange, LoginMemory, Memory, PasswordSeen, Reset, Seen, Step, grace_ends, managed, next,
-    same_key,
+    InRam, KeyObject, LoginChange, LoginMemory, Memory, MfaFacts, PasswordSeen, Reset, Seen, Step, grace_ends,
+    has_device, managed, next, same_key,
 };
 use crate::plan::tenant::{Grants, retains};
 use crate::plan::timing::READ_LAG;
@@ -40,7 +43,7 @@ use crate::ram::{self, Class, KeyStatus, Lane, LoginChanges, LoginProfile, Polic
 
 impl Kind for RamUser {
     const KIND: &'static str = "RamUser";
-    const REQUESTS: &'static [&'static str] = &[annotation::RESET_PASSWORD];
+    const REQUESTS: &'static [&'static str] = &[annotation::RESET_PASSWORD, annotation::RESET_MFA];
     type Status = RamUserStatus;
 
     fn api(client: Client, namespace: Option<&str>) -> Api<Self> {
@@ -103,6 +106,7 @@ fn memory(object: &RamUser) -> Memory {
             password_time: login.password_time.and_then(|text| text.parse().ok()),
             password_seal: login.password_seal,
         }),
+        mfa: stored.virtual_mfa.map(mfa::memory),
     }
 }
 
@@ -139,6 +143,10 @@ struct UserPass<'a> {
     groups_full: bool,
     found: Found,
     reset: Reset,
+    /// What this pass found out and did about MFA devices.
+    mfa: MfaFacts,
+    seed: SeedFound,
+    seed_read: bool,
 }
 
 impl<'a> UserPass<'a> {
@@ -147,6 +155,7 @@ impl<'a> UserPass<'a> {
         let client = account.as_ref().ok().map(|account| account.client.in_lane(lane));
         let memory = memory(&object);
         let reset = reset(&object);
+        let mfa = MfaFacts { reset: mfa::reset(&object), ..MfaFacts::default() };
         Self {
             ctx,
             key,
@@ -169,6 +178,9 @@ impl<'a> UserPass<'a> {
             groups_full: false,
             found: Found::default(),
             reset,
+            mfa,
+            seed: SeedFound::default(),
+            seed_read: false,
         }
     }
 
@@ -181,6 +193,7 @@ impl<'a> UserPass<'a> {
             self.object = api.get_opt(&self.key.name).await?.ok_or(Error::Gone)?;
             self.memory = memory(&self.object);
             self.reset = reset(&self.object);
+            self.mfa.reset = mfa::reset(&self.object);
             self.ctx.echoes.wrote(self.key, self.object.resource_version().as_deref());
         }
         Ok(Some(guard))
@@ -232,6 +245,7 @@ impl<'a> UserPass<'a> {
             password: self.found.seen.clone(),
             reset: self.reset.clone(),
             login_fresh: self.login_fresh(),
+            mfa: self.mfa_facts(),
         }
     }
 
@@ -274,6 +288,10 @@ impl<'a> UserPass<'a> {
                 }
                 if self.deleting() || self.object.spec.groups.is_some() {
                     seen.groups = client.list_groups_for_user(&name).await?;
+                }
+                if self.deleting() || self.object.spec.virtual_mfa.is_some() {
+                    let made_here = has_device(&self.object.spec, &self.memory);
+                    seen.mfa = of_user(&client, &name, made_here).await?;
                 }
             }
         }
@@ -369,6 +387,7 @@ impl<'a> UserPass<'a> {
                     name: self.key.name.clone(),
                     marker_uid: Some(uid.chars().take(8).collect()),
                     console_login: managed(&self.object.spec, &self.memory),
+                    virtual_mfa: has_device(&self.object.spec, &self.memory),
                     not_before: not_before.map(|time| time.to_string()),
                 },
                 access_key_ids: objects.iter().flat_map(KeyObject::own_ids).cloned().collect(),
@@ -401,6 +420,7 @@ impl<'a> UserPass<'a> {
         groups.sort();
         status.groups = self.object.spec.groups.as_ref().map(|_| groups);
         self.login_facts(&mut status, ram);
+        self.mfa_status(&mut status, ram);
         let mut keys: Vec<_> = ram.keys.iter().map(|key| self.inventory(key)).collect();
         keys.sort_by(|a, b| a.id.cmp(&b.id));
         status.access_keys = Some(keys).filter(|keys| !keys.is_empty());
@@ -443,12 +463,14 @@ impl<'a> UserPass<'a> {
 
     /// Notes something in the status before the first effect of it.
     async fn note_in_status(&mut self, change: impl FnOnce(&mut RamUserStatus)) -> Result<(), Error> {
-        let mut facts = self.object.status.clone().unwrap_or_default();
+        // With what was carried out in this pass and is not in the status yet.
+        let mut facts = self.facts();
         change(&mut facts);
         status::write(self.ctx, self.key, &mut self.object, facts).await?;
-        // The rest may have been learnt in this pass and is not in the status yet.
-        self.memory.login = memory(&self.object).login;
+        let Memory { login, mfa, .. } = memory(&self.object);
+        (self.memory.login, self.memory.mfa) = (login, mfa);
         self.reset = reset(&self.object);
+        self.mfa.reset = mfa::reset(&self.object);
         Ok(())
     }
 
@@ -570,6 +592,7 @@ impl<'a> UserPass<'a> {
             marker_uid: self.marker().map(|marker| marker.uid),
             create_time: created.create_time,
             login: None,
+            mfa: None,
         };
         // A user that was made this moment has nothing: no look is needed to know that.
         let made = ram::User { comments: user.comments.clone().unwrap_or_default(), ..created };
@@ -798,6 +821,9 @@ impl Pass for UserPass<'_> {
             self.observe_keys().await?;
             self.ram_changed = false;
         }
+        if here {
+            self.observe_seed().await?;
+        }
         // Found again after its status was lost, or written before a crash.
         if let (Some(ram), Some(ours), None) = (&self.ram, self.marker(), &self.memory.user_id)
             && let Some(user) = &ram.user
@@ -829,6 +855,9 @@ impl Pass for UserPass<'_> {
                     | Step::RecordLogin(_)
                     | Step::RecordReset
                     | Step::WritePassword
+                    | Step::RecordMfa(_)
+                    | Step::RecordMfaReset
+                    | Step::ClaimSeedSecret
             )
             && !self.ctx.lease.holds()
         {
@@ -865,6 +894,13 @@ impl Pass for UserPass<'_> {
             Step::CreateLogin(change) => self.log_on(change, true).await,
             Step::ChangeLogin(change) => self.log_on(change, false).await,
             Step::DeleteLogin => Ok(self.client()?.delete_login_profile(&name).await?),
+            Step::RecordMfa(phase) => self.record_mfa(phase).await,
+            Step::RecordMfaReset => self.record_mfa_reset().await,
+            Step::ClaimSeedSecret => self.claim_seed_secret().await,
+            Step::MakeMfaDevice => self.make_device().await,
+            Step::BindMfa => self.bind_device().await,
+            Step::UnbindMfa => self.unbind_device().await,
+            Step::DeleteMfaDevice(serial) => self.delete_device(&serial).await,
             Step::LookAtGroup(group) => self.look_at_group(group).await,
             Step::JoinGroup(group) => self.join(group).await,
             Step::Disarm(owner) => {

@@ -6,6 +6,7 @@
 pub mod attachments;
 pub mod document;
 pub mod marker;
+pub mod mfa_device;
 pub mod names;
 pub mod ownership;
 pub mod ram_access_key;

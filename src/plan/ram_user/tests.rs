@@ -64,6 +64,7 @@ fn seen() -> Seen {
             marker_uid: Some("0a1b2c3d".to_owned()),
             create_time: None,
             login: None,
+            mfa: None,
         },
         user_name: "team-a.reader".to_owned(),
         marker: Some(marker()),
@@ -85,6 +86,7 @@ fn seen() -> Seen {
         password: PasswordSeen::Absent,
         reset: Reset::default(),
         login_fresh: false,
+        mfa: MfaFacts::default(),
     }
 }
 
