@@ -124,6 +124,7 @@ impl Default for Run {
 }
 
 /// Flags of `policy`.
+#[allow(clippy::struct_excessive_bools, reason = "flags, each read by name")]
 #[derive(Clone, Debug, Parser)]
 pub struct Policy {
     /// The account's number.
@@ -149,6 +150,10 @@ pub struct Policy {
     /// Also for RamUser.spec.consoleLogin: to give, change and take away log-on to the console.
     #[arg(long)]
     pub console_login: bool,
+
+    /// Also for RamUser.spec.virtualMfa: to make, bind and delete virtual MFA devices.
+    #[arg(long)]
+    pub virtual_mfa: bool,
 
     /// Also for RamGroups and for the groups of RamUsers: to make, change and delete groups whose names begin with the prefix, and to put
     /// users into groups.

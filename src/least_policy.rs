@@ -9,8 +9,16 @@ use crate::config::Policy;
 /// The permission to attach is checked on the user and on the policy, so the globs decide what can be handed out at most.
 #[must_use]
 pub fn document(flags: &Policy) -> Value {
-    let Policy { account, user_name_prefix: prefix, attach_system, attach_custom, policies, groups, console_login } =
-        flags;
+    let Policy {
+        account,
+        user_name_prefix: prefix,
+        attach_system,
+        attach_custom,
+        policies,
+        groups,
+        console_login,
+        virtual_mfa,
+    } = flags;
     let user = format!("acs:ram:*:{account}:user/{prefix}*");
     let group = format!("acs:ram:*:{account}:group/{prefix}*");
     // Names of policies have no dot.
@@ -42,6 +50,9 @@ pub fn document(flags: &Policy) -> Value {
                 "GetAccessKeyPolicy",
                 "ListPoliciesForUser",
                 "ListGroupsForUser",
+                // RAM lets no user go that has an MFA device, whoever bound it.
+                "GetUserMFAInfo",
+                "UnbindMFADevice",
             ],
             &json!(user),
         ),
@@ -66,6 +77,12 @@ pub fn document(flags: &Policy) -> Value {
         let log_on = ["GetLoginProfile", "CreateLoginProfile", "UpdateLoginProfile", "DeleteLoginProfile"];
         statements.push(allow(&log_on, &json!(user)));
         statements.push(allow(&["GetPasswordPolicy"], &json!(format!("acs:ram:*:{account}:*"))));
+    }
+    if *virtual_mfa {
+        statements.push(allow(&["BindMFADevice"], &json!(user)));
+        // RAM asks for the right to make one on all of them; one that a person bound goes with its user.
+        let devices = ["CreateVirtualMFADevice", "DeleteVirtualMFADevice"];
+        statements.push(allow(&devices, &json!(format!("acs:ram:*:{account}:mfa/*"))));
     }
     if *groups {
         statements.push(allow(&["CreateGroup"], &json!(any_group)));
