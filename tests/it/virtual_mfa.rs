@@ -267,7 +267,7 @@ async fn a_device_that_another_user_has_is_not_touched() {
     let operator = world.operator().await;
     world.user("alice", mfa(json!({}))).await;
     let object = world.ready("RamUser", "alice", "False", "MfaDeviceHeld").await;
-    assert_says(&object, "Stalled", &[&held, "not touched"]);
+    assert_says(&object, "Stalled", &[held.as_str(), "not touched"]);
     wrote(&world, &["CreateUser"]);
     person.take_mfa("somebody");
     world.poke("RamUser", "alice").await;
