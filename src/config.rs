@@ -192,6 +192,9 @@ pub struct Policy {
     /// Also for `ram-operator import`: to read every user, group and policy of the account.
     #[arg(long)]
     pub import: bool,
+    /// Also for RamUser.spec.virtualMfa: to make, bind and delete virtual MFA devices.
+    #[arg(long)]
+    pub virtual_mfa: bool,
 
     /// Also for RamGroups and for the groups of RamUsers: to make, change and delete groups whose names begin with the prefix, and to put
     /// users into groups.

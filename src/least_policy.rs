@@ -19,6 +19,7 @@ pub fn document(flags: &Policy) -> Value {
         console_login,
         settings,
         import,
+        virtual_mfa,
     } = flags;
     let user = format!("acs:ram:*:{account}:user/{prefix}*");
     let group = format!("acs:ram:*:{account}:group/{prefix}*");
@@ -51,6 +52,9 @@ pub fn document(flags: &Policy) -> Value {
                 "GetAccessKeyPolicy",
                 "ListPoliciesForUser",
                 "ListGroupsForUser",
+                // RAM lets no user go that has an MFA device, whoever bound it.
+                "GetUserMFAInfo",
+                "UnbindMFADevice",
             ],
             &json!(user),
         ),
@@ -75,6 +79,12 @@ pub fn document(flags: &Policy) -> Value {
         let log_on = ["GetLoginProfile", "CreateLoginProfile", "UpdateLoginProfile", "DeleteLoginProfile"];
         statements.push(allow(&log_on, &json!(user)));
         statements.push(allow(&["GetPasswordPolicy"], &json!(format!("acs:ram:*:{account}:*"))));
+    }
+    if *virtual_mfa {
+        statements.push(allow(&["BindMFADevice"], &json!(user)));
+        // RAM asks for the right to make one on all of them; one that a person bound goes with its user.
+        let devices = ["CreateVirtualMFADevice", "DeleteVirtualMFADevice"];
+        statements.push(allow(&devices, &json!(format!("acs:ram:*:{account}:mfa/*"))));
     }
     if *groups {
         statements.push(allow(&["CreateGroup"], &json!(any_group)));

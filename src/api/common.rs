@@ -101,6 +101,9 @@ pub struct Requests {
     /// `ram-operator.dev/reset-password`, of a RamUser: give it another password now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reset_password: Option<Request>,
+    /// `ram-operator.dev/reset-mfa`, of a RamUser: take its MFA device away and give it another one now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reset_mfa: Option<Request>,
 }
 
 /// What every status has.

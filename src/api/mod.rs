@@ -14,6 +14,7 @@ mod ram_tenant;
 mod ram_user;
 mod schema;
 mod settings;
+mod virtual_mfa;
 
 pub use common::{AccountRef, Request, Requests, Span, Status};
 pub use console_login::{
@@ -47,6 +48,7 @@ pub use schema::{crds, to_yaml};
 pub use settings::{
     AccountSettings, MfaOperation, PasswordPolicy, SecurityPreference, SettingStatus, SettingsStatus, VerificationType,
 };
+pub use virtual_mfa::{MfaBinder, MfaPhase, MfaState, SeedSecret, VirtualMfa, VirtualMfaStatus};
 
 /// API group of every kind, and prefix of every label, annotation and finalizer this operator writes.
 pub const GROUP: &str = "ram-operator.dev";
@@ -56,6 +58,8 @@ pub const VERSION: &str = "v1alpha1";
 pub const FINALIZER: &str = "ram-operator.dev/revoke";
 /// Label of every Secret with a generated password; its value names the `RamUser`.
 pub const LOGIN_LABEL: &str = "ram-operator.dev/console-login";
+/// Label of every Secret with the seed of an MFA device; its value names the `RamUser`.
+pub const MFA_LABEL: &str = "ram-operator.dev/virtual-mfa";
 /// Label of every Secret this operator publishes; its value names the `RamAccessKey`.
 pub const SECRET_LABEL: &str = "ram-operator.dev/access-key";
 
@@ -75,6 +79,8 @@ pub mod annotation {
     pub const RESET_PASSWORD: &str = "ram-operator.dev/reset-password";
     /// On a RamUser, RamGroup or RamPolicy: lets what was adopted be made as the spec says, also where that takes something away.
     pub const ACCEPT_ADOPTION: &str = "ram-operator.dev/accept-adoption";
+    /// On a RamUser: any new value asks for another MFA device now; `status.requests.resetMfa.done` echoes it.
+    pub const RESET_MFA: &str = "ram-operator.dev/reset-mfa";
     /// On a RamRevocation: gives the order up; its value says why.
     pub const ABANDON: &str = "ram-operator.dev/abandon";
     /// On the pod template of a restart target, before the name of the RamAccessKey: the id of the key that it was restarted for.
@@ -98,4 +104,6 @@ pub mod annotation {
     pub const PAIR_SHA256: &str = "ram-operator.dev/pair-sha256";
     /// On a Secret: moved to refuse a late writer that holds an older resourceVersion.
     pub const FENCED_TIME: &str = "ram-operator.dev/fenced-time";
+    /// On a Secret for the seed of an MFA device: another word with each write, so that a late writer that holds an older resourceVersion is refused.
+    pub const SEED_WRITE: &str = "ram-operator.dev/seed-write";
 }

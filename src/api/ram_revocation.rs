@@ -159,6 +159,9 @@ pub struct OrderedUser {
     /// Its log-on to the console goes with it.
     #[serde(default)]
     pub console_login: bool,
+    /// A virtual MFA device was made for it, which goes with it.
+    #[serde(default)]
+    pub virtual_mfa: bool,
     /// The user itself is deleted no sooner than this, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 40))]

@@ -7,6 +7,7 @@ use super::common::{AccountRef, Requests, Span, pending, status};
 use super::console_login::{ConsoleLogin, LoginStatus};
 use super::management::{Adoption, AdoptionStatus, Management, Observed};
 use super::ram_access_key::KeyState;
+use super::virtual_mfa::{VirtualMfa, VirtualMfaStatus};
 
 /// A RAM user with its policies.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +21,7 @@ use super::ram_access_key::KeyState;
     category = "ram",
     status = "RamUserStatus",
     derive = "PartialEq",
-    doc = "A RAM user with its policies. Annotations: ram-operator.dev/reconcile (any new value: look now), ram-operator.dev/paused (true: no grants and no repairs), ram-operator.dev/reset-password (any new value: another password now), ram-operator.dev/accept-adoption (any value: what was adopted may be made as the spec says).",
+    doc = "A RAM user with its policies. Annotations: ram-operator.dev/reconcile (any new value: look now), ram-operator.dev/paused (true: no grants and no repairs), ram-operator.dev/reset-password (any new value: another password now), ram-operator.dev/accept-adoption (any value: what was adopted may be made as the spec says), ram-operator.dev/reset-mfa (any new value: another MFA device now).",
     validation = Rule::new("self.spec.adoption != 'IfUnowned' || self.spec.deletionPolicy == 'Retain' || (has(self.status) && has(self.status.adoption) && has(self.status.adoption.acceptedTime))").message("`deletionPolicy` must be 'Retain' with the adoption 'IfUnowned', until that is accepted by the annotation ram-operator.dev/accept-adoption"),
     selectable = ".status.userName",
     selectable = ".spec.accountRef.name",
@@ -35,7 +36,8 @@ use super::ram_access_key::KeyState;
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = ("has(self.userName) == has(oldSelf.userName)", "`userName` may not be set or removed later: a RAM user keeps its name. Create another RamUser instead"),
-    validation = ("(self.management != 'Observe' && self.adoption != 'IfUnowned') || has(self.userName)", "`userName` must be given for the management 'Observe' and for the adoption 'IfUnowned'")
+    validation = ("(self.management != 'Observe' && self.adoption != 'IfUnowned') || has(self.userName)", "`userName` must be given for the management 'Observe' and for the adoption 'IfUnowned'"),
+    validation = ("!has(self.consoleLogin) || !has(self.consoleLogin.initialPassword) || !has(self.consoleLogin.initialPassword.secret) || !has(self.virtualMfa) || !has(self.virtualMfa.secret) || self.consoleLogin.initialPassword.secret.name != self.virtualMfa.secret.name", "`virtualMfa.secret` must be another Secret than `consoleLogin.initialPassword.secret`")
 )]
 pub struct RamUserSpec {
     /// The account the user is made in. Immutable.
@@ -101,6 +103,10 @@ pub struct RamUserSpec {
     /// Log-on to the console; the tenant must allow it. Absent: not managed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub console_login: Option<ConsoleLogin>,
+
+    /// The MFA device that the user logs on with. Absent: not managed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub virtual_mfa: Option<VirtualMfa>,
 
     /// `Suspended` disables every key of the user's RamAccessKeys, and its log-on if that is managed here, and deletes nothing; `Active` enables what was disabled this way. Default: `Active`.
     #[serde(default)]
@@ -235,6 +241,9 @@ pub struct RamUserStatus {
     /// What was carried out for the log-on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub console_login: Option<LoginStatus>,
+    /// What was carried out for the MFA device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub virtual_mfa: Option<VirtualMfaStatus>,
     /// When the user was made in RAM, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create_time: Option<String>,

@@ -10,6 +10,7 @@ pub mod hand_over;
 pub mod left_over;
 pub mod locks;
 pub mod management;
+pub mod qr;
 pub mod ram_access_key;
 pub mod ram_account;
 pub mod ram_group;
@@ -24,6 +25,7 @@ pub mod settings;
 pub mod start;
 pub mod status;
 pub mod tenancy;
+pub mod virtual_mfa;
 pub mod workers;
 
 use std::sync::Arc;

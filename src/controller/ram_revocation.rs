@@ -16,12 +16,14 @@ use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, request, set
 use super::error::Error;
 use super::ram_user::{KeyFound, by_id, delete_user, holders_of, note_disarmed};
 use super::status;
+use super::virtual_mfa::{delete_device, of_user};
 use crate::api::{FINALIZER, KeyState, RamAccessKey, RamRevocation, RamRevocationStatus, RamUser, Why, annotation};
 use crate::plan::marker::Marker;
+use crate::plan::mfa_device;
 use crate::plan::ram_access_key::Retiring;
 use crate::plan::ram_revocation::{Claim, InRam, Owner, Publisher, Seen, Step, next, settled, wants_user};
 use crate::plan::{Next, Reason, Verdict};
-use crate::ram::{self, KeyStatus, Lane, LastUsed, LoginChanges};
+use crate::ram::{self, KeyStatus, Lane, LastUsed, LoginChanges, MfaKind};
 
 impl Kind for RamRevocation {
     const KIND: &'static str = "RamRevocation";
@@ -72,6 +74,10 @@ struct RevocationPass<'a> {
     uses: BTreeMap<String, LastUsed>,
     deleted: BTreeSet<String>,
     purged: BTreeSet<String>,
+    /// A virtual MFA device that this pass took from the user.
+    mfa_loose: Option<String>,
+    /// The one that was made here is deleted.
+    mfa_deleted: bool,
     changed: bool,
 }
 
@@ -102,6 +108,8 @@ impl<'a> RevocationPass<'a> {
             uses: BTreeMap::new(),
             deleted: BTreeSet::new(),
             purged: BTreeSet::new(),
+            mfa_loose: None,
+            mfa_deleted: false,
             changed: true,
         }
     }
@@ -155,6 +163,8 @@ impl<'a> RevocationPass<'a> {
             uses: self.uses.clone(),
             purged: self.purged.clone(),
             publisher: self.publisher.clone(),
+            mfa_ours: self.mfa_ours().filter(|_| !self.mfa_deleted),
+            mfa_loose: self.mfa_loose.clone(),
         }
     }
 
@@ -255,6 +265,7 @@ impl<'a> RevocationPass<'a> {
                     futures::join!(client.list_policies_for_user(&name), client.list_groups_for_user(&name));
                 seen.policies = policies?.into_iter().map(|attached| attached.policy).collect();
                 seen.groups = groups?;
+                seen.mfa = of_user(&client, &name, self.mfa_ours().is_some()).await?;
             }
         }
         if matches!(seen.user, Owner::Marked(_))
@@ -266,6 +277,32 @@ impl<'a> RevocationPass<'a> {
             };
         }
         self.ram = Some(seen);
+        Ok(())
+    }
+
+    /// Serial number of the MFA device that may have been made for the user.
+    fn mfa_ours(&self) -> Option<String> {
+        let user = &self.object.spec.order.as_ref().filter(|order| order.user.virtual_mfa)?.user;
+        let view = &self.account.as_ref().ok()?.view;
+        let name = mfa_device::name(&view.owner_id, &user.namespace, &user.name);
+        Some(mfa_device::serial(&view.account_id, &name))
+    }
+
+    async fn unbind_mfa(&mut self) -> Result<(), Error> {
+        self.client()?.unbind_mfa_device(self.user_name()?).await?;
+        let has = self.ram.as_ref().and_then(|ram| ram.mfa.clone());
+        self.mfa_loose = has.filter(|device| device.kind == MfaKind::Virtual).map(|device| device.serial_number);
+        Ok(())
+    }
+
+    async fn delete_mfa_device(&mut self, serial: &str) -> Result<(), Error> {
+        let is = |other: Option<&String>| other.is_some_and(|other| other.eq_ignore_ascii_case(serial));
+        let (ours, loose) = (is(self.mfa_ours().as_ref()), is(self.mfa_loose.as_ref()));
+        delete_device(self.client()?, serial, ours, loose).await?;
+        self.mfa_deleted |= ours;
+        if loose {
+            self.mfa_loose = None;
+        }
         Ok(())
     }
 
@@ -440,6 +477,8 @@ impl Pass for RevocationPass<'_> {
             }
             Step::DeleteLogin => Ok(self.client()?.delete_login_profile(self.user_name()?).await?),
             Step::LeaveGroup(group) => Ok(self.client()?.remove_user_from_group(self.user_name()?, &group).await?),
+            Step::UnbindMfa => self.unbind_mfa().await,
+            Step::DeleteMfaDevice(serial) => self.delete_mfa_device(&serial).await,
             Step::DeleteUser => {
                 delete_user(self.client()?, self.user.1.as_deref().unwrap_or_default(), self.user_name()?).await
             }

@@ -1,5 +1,7 @@
 //! RamUser: looks at RAM and the cluster, and carries out the plan's steps.
 
+mod mfa;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +23,7 @@ use super::references::references;
 use super::secret;
 use super::status;
 use super::tenancy::{self, NamespaceView};
+use super::virtual_mfa::{SeedFound, of_user};
 use crate::api::{
     Adoption, ChangeAtLogon, FINALIZER, GroupKind, InventoryKey, KeyOwner, KeyState, LoginState, LoginStatus,
     Management, Observed, Order, OrderedUser, PasswordSource, PolicyKind, RamAccessKey, RamAccessKeyStatus, RamGroup,
@@ -33,8 +36,8 @@ use crate::plan::names::generated;
 use crate::plan::preview::{Foresee, Preview, preview};
 use crate::plan::ram_access_key::{Intent, Journal, Retiring};
 use crate::plan::ram_user::{
-    InRam, KeyObject, LoginChange, LoginMemory, Memory, PasswordSeen, Reset, Seen, Step, grace_ends, managed, next,
-    pending, same_key, sees,
+    InRam, KeyObject, LoginChange, LoginMemory, Memory, MfaFacts, PasswordSeen, Reset, Seen, Step, grace_ends,
+    has_device, managed, next, pending, same_key, sees,
 };
 use crate::plan::tenant::{Grants, Thing};
 use crate::plan::timing::READ_LAG;
@@ -43,7 +46,8 @@ use crate::ram::{self, Class, KeyStatus, Lane, LoginChanges, LoginProfile, Polic
 
 impl Kind for RamUser {
     const KIND: &'static str = "RamUser";
-    const REQUESTS: &'static [&'static str] = &[annotation::RESET_PASSWORD, annotation::ACCEPT_ADOPTION];
+    const REQUESTS: &'static [&'static str] =
+        &[annotation::RESET_PASSWORD, annotation::RESET_MFA, annotation::ACCEPT_ADOPTION];
     type Status = RamUserStatus;
 
     fn api(client: Client, namespace: Option<&str>) -> Api<Self> {
@@ -107,6 +111,7 @@ fn memory(ctx: &Ctx, object: &RamUser) -> Memory {
             password_time: login.password_time.and_then(|text| text.parse().ok()),
             password_seal: login.password_seal,
         }),
+        mfa: stored.virtual_mfa.map(mfa::memory),
     }
 }
 
@@ -145,6 +150,10 @@ struct UserPass<'a> {
     reset: Reset,
     /// What would be done, where that is only listed.
     plan: Option<Vec<String>>,
+    /// What this pass found out and did about MFA devices.
+    mfa: MfaFacts,
+    seed: SeedFound,
+    seed_read: bool,
 }
 
 impl<'a> UserPass<'a> {
@@ -153,6 +162,7 @@ impl<'a> UserPass<'a> {
         let client = account.as_ref().ok().map(|account| account.client.in_lane(lane));
         let memory = memory(ctx, &object);
         let reset = reset(&object);
+        let mfa = MfaFacts { reset: mfa::reset(&object), ..MfaFacts::default() };
         Self {
             ctx,
             key,
@@ -176,6 +186,9 @@ impl<'a> UserPass<'a> {
             found: Found::default(),
             reset,
             plan: None,
+            mfa,
+            seed: SeedFound::default(),
+            seed_read: false,
         }
     }
 
@@ -188,6 +201,7 @@ impl<'a> UserPass<'a> {
             self.object = api.get_opt(&self.key.name).await?.ok_or(Error::Gone)?;
             self.memory = memory(self.ctx, &self.object);
             self.reset = reset(&self.object);
+            self.mfa.reset = mfa::reset(&self.object);
             self.ctx.echoes.wrote(self.key, self.object.resource_version().as_deref());
         }
         Ok(Some(guard))
@@ -239,6 +253,7 @@ impl<'a> UserPass<'a> {
             password: self.found.seen.clone(),
             reset: self.reset.clone(),
             login_fresh: self.login_fresh(),
+            mfa: self.mfa_facts(),
         }
     }
 
@@ -282,6 +297,10 @@ impl<'a> UserPass<'a> {
                 }
                 if self.deleting() || self.object.spec.groups.is_some() || self.made_elsewhere() {
                     seen.groups = client.list_groups_for_user(&name).await?;
+                }
+                if self.deleting() || self.object.spec.virtual_mfa.is_some() {
+                    let made_here = has_device(&self.object.spec, &self.memory);
+                    seen.mfa = of_user(&client, &name, made_here).await?;
                 }
             }
         }
@@ -392,6 +411,7 @@ impl<'a> UserPass<'a> {
                     name: self.key.name.clone(),
                     marker_uid: Some(uid.chars().take(8).collect()),
                     console_login: managed(&self.object.spec, &self.memory),
+                    virtual_mfa: has_device(&self.object.spec, &self.memory),
                     not_before: not_before.map(|time| time.to_string()),
                 },
                 access_key_ids: objects.iter().flat_map(KeyObject::own_ids).cloned().collect(),
@@ -426,6 +446,7 @@ impl<'a> UserPass<'a> {
         status.adoption = adoption_status(self.memory.adoption);
         self.holdings(&mut status, account, ram, user);
         self.login_facts(&mut status, ram);
+        self.mfa_status(&mut status, ram);
         status
     }
 
@@ -502,12 +523,14 @@ impl<'a> UserPass<'a> {
 
     /// Notes something in the status before the first effect of it.
     async fn note_in_status(&mut self, change: impl FnOnce(&mut RamUserStatus)) -> Result<(), Error> {
-        let mut facts = self.object.status.clone().unwrap_or_default();
+        // With what was carried out in this pass and is not in the status yet.
+        let mut facts = self.facts();
         change(&mut facts);
         status::write(self.ctx, self.key, &mut self.object, facts).await?;
-        // The rest may have been learnt in this pass and is not in the status yet.
-        self.memory.login = memory(self.ctx, &self.object).login;
+        let Memory { login, mfa, .. } = memory(self.ctx, &self.object);
+        (self.memory.login, self.memory.mfa) = (login, mfa);
         self.reset = reset(&self.object);
+        self.mfa.reset = mfa::reset(&self.object);
         Ok(())
     }
 
@@ -638,6 +661,7 @@ impl<'a> UserPass<'a> {
             login: None,
             // Whatever was adopted under this name is gone.
             adoption: Adopting { noted: None, ..self.memory.adoption },
+            mfa: None,
         };
         // A user that was made this moment has nothing: no look is needed to know that.
         let made = ram::User { comments: user.comments.clone().unwrap_or_default(), ..created };
@@ -881,6 +905,9 @@ impl Pass for UserPass<'_> {
             self.observe_keys().await?;
             self.ram_changed = false;
         }
+        if here {
+            self.observe_seed().await?;
+        }
         // Found again after its status was lost, or written before a crash.
         if let (Some(ram), Some(ours), None) = (&self.ram, self.marker(), &self.memory.user_id)
             && let Some(user) = &ram.user
@@ -924,6 +951,9 @@ impl Pass for UserPass<'_> {
                     | Step::RecordLogin(_)
                     | Step::RecordReset
                     | Step::WritePassword
+                    | Step::RecordMfa(_)
+                    | Step::RecordMfaReset
+                    | Step::ClaimSeedSecret
             )
             && !self.ctx.lease.holds()
         {
@@ -953,6 +983,13 @@ impl Pass for UserPass<'_> {
             Step::CreateLogin(change) => self.log_on(change, true).await,
             Step::ChangeLogin(change) => self.log_on(change, false).await,
             Step::DeleteLogin => Ok(self.client()?.delete_login_profile(&name).await?),
+            Step::RecordMfa(phase) => self.record_mfa(phase).await,
+            Step::RecordMfaReset => self.record_mfa_reset().await,
+            Step::ClaimSeedSecret => self.claim_seed_secret().await,
+            Step::MakeMfaDevice => self.make_device().await,
+            Step::BindMfa => self.bind_device().await,
+            Step::UnbindMfa => self.unbind_device().await,
+            Step::DeleteMfaDevice(serial) => self.delete_device(&serial).await,
             Step::LookAtGroup(group) => self.look_at_group(group).await,
             Step::JoinGroup(group) => self.join(group).await,
             Step::Disarm(owner) => {

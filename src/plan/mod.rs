@@ -7,6 +7,7 @@ pub mod adoption;
 pub mod attachments;
 pub mod document;
 pub mod marker;
+pub mod mfa_device;
 pub mod names;
 pub mod ownership;
 pub mod preview;

@@ -124,6 +124,9 @@ reasons! {
     PasswordNotFound No "The first password is not there" "Create the Secret that the detail names, or use the source Generate.";
     PasswordRefused Stalled "RAM does not accept the password" "Choose one that fits the account's password policy and was not used before.";
     DomainUnknown No "The account's default domain could not be read, which names users for log-on" "Allow the operator ram:GetDefaultDomain.";
+    MfaTakenOutside Stalled "Somebody else took the user's MFA device away" "Bind one in the console, or ask for another one by the annotation ram-operator.dev/reset-mfa; none is made by itself.";
+    MfaDeviceHeld Stalled "Another user has the MFA device that was made for this one" "Unbind it in RAM; it is not touched.";
+    MfaCodesRefused No "RAM does not accept the codes of the seed in the Secret" "Wait; if this stays, ask for another device by the annotation ram-operator.dev/reset-mfa.";
     GroupNotReady No "A RamGroup does not exist, or has no group in RAM yet" "Create it in this namespace, or see its conditions.";
     GroupNotFound Stalled "RAM has no group of this name" "Correct the group's type and name.";
     GroupNotAllowed No "The tenant does not allow a group" "Remove the group, or ask for it in the RamTenant's attach.groups.";

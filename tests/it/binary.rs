@@ -232,7 +232,7 @@ async fn policy_prints_a_ram_policy() {
             format!("acs:ram:*:{account}:policy/shared-?"),
         ])
     );
-    for action in ["GetAccessKeyLastUsed", "SetAccessKeyPolicy", "GetAccessKeyPolicy"] {
+    for action in ["GetAccessKeyLastUsed", "SetAccessKeyPolicy", "GetAccessKeyPolicy", "UnbindMFADevice"] {
         assert_eq!(resource(action), json!(user), "{action}");
     }
     // The recycle bin has no resources of its own.
@@ -240,6 +240,7 @@ async fn policy_prints_a_ram_policy() {
         assert_eq!(resource(action), json!("*"), "{action}");
     }
     assert!(!ended.stdout.contains("acs:ram:*:*:"), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("ram:BindMFADevice") && !ended.stdout.contains(":mfa/"), "{}", ended.stdout);
     assert!(!ended.stdout.contains("CreatePolicy\"") && !ended.stdout.contains("AddUserToGroup"), "{}", ended.stdout);
     assert!(!ended.stdout.contains("SetAccountAlias"), "{}", ended.stdout);
 
@@ -251,6 +252,7 @@ async fn policy_prints_a_ram_policy() {
         "--groups",
         "--console-login",
         "--settings",
+        "--virtual-mfa",
     ];
     let ended = run(&wide, &[]).await;
     let wide: Value = serde_json::from_str(&ended.stdout).expect("JSON");
@@ -268,6 +270,10 @@ async fn policy_prints_a_ram_policy() {
     let any = [format!("acs:ram:*:{account}:policy/*"), "acs:ram:*:system:policy/*".to_owned()];
     assert_eq!(resources("DetachPolicyFromUser"), [json!([user, any[0], any[1]])]);
     assert_eq!(resources("UpdateLoginProfile"), [json!(user)]);
+    assert_eq!(resources("BindMFADevice"), [json!(user)]);
+    for action in ["CreateVirtualMFADevice", "DeleteVirtualMFADevice"] {
+        assert_eq!(resources(action), [json!(format!("acs:ram:*:{account}:mfa/*"))], "{action}");
+    }
     assert_eq!(resources("AddUserToGroup"), [json!([user, format!("acs:ram:*:{account}:group/*")])]);
     for action in ["SetAccountAlias", "GetAccountAlias", "SetPasswordPolicy", "SetSecurityPreference"] {
         assert_eq!(resources(action), [json!(format!("acs:ram:*:{account}:*"))], "{action}");

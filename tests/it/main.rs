@@ -49,5 +49,6 @@ mod scenarios;
 mod settings;
 mod troubles;
 mod users;
+mod virtual_mfa;
 mod walks;
 mod world;

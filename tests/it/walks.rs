@@ -34,6 +34,7 @@ fn texts(path: &str) -> &'static [&'static str] {
         "policies[].name" => &["AliyunOTSReadOnlyAccess", "AliyunOTSFullAccess", "shared-one", "shared-two"],
         "groups[].name" => &["readers", "writers", "-x"],
         "consoleLogin.initialPassword.secret.name" => &["walkers-one", "walkers-two"],
+        "virtualMfa.secret.name" => &["walkers-seed", "walkers-other-seed"],
         "consoleLogin.initialPassword.secretRef.name" => &["chosen"],
         "consoleLogin.initialPassword.secretRef.key" => &["pw", "other"],
         "deletionGracePeriod" => &["0s", "1h", "-1h"],
@@ -41,8 +42,8 @@ fn texts(path: &str) -> &'static [&'static str] {
         "rotation.overlap" => &["3h", "1d", "1m"],
         "rotation.maxOverlap" => &["7d", "1h"],
         "rotation.quarantine" => &["0s", "3d", "60d"],
-        "secret.labels.*" => &["a", "b", "not a label!"],
-        "secret.annotations.*" => &["a", "any text: \u{00e4}"],
+        "secret.labels.*" | "virtualMfa.secret.labels.*" => &["a", "b", "not a label!"],
+        "secret.annotations.*" | "virtualMfa.secret.annotations.*" => &["a", "any text: \u{00e4}"],
         "secret.data.*" => &["id=$(accessKeyId)", "$(userName) $$(x)", "$(nothing)"],
         "restartTargets[].name" => &["one", "two"],
         "allowedSources.publicCidrs[]" => &["127.0.0.1", "0.0.0.0/0", "nowhere"],
@@ -190,9 +191,14 @@ async fn walks_over_specs_of_a_user() {
     }
     println!("walks of a user: {taken} specs taken, {refused} refused");
     let mut fresh = last.clone();
-    // A Secret with a generated password is one user's alone.
-    if let Some(name) = fresh.pointer_mut("/consoleLogin/initialPassword/secret/name") {
-        *name = json!("of-the-fresh-one");
+    // A Secret with a generated password or a seed is one user's alone.
+    for (place, other) in [
+        ("/consoleLogin/initialPassword/secret/name", "of-the-fresh-one"),
+        ("/virtualMfa/secret/name", "seed-of-the-fresh-one"),
+    ] {
+        if let Some(name) = fresh.pointer_mut(place) {
+            *name = json!(other);
+        }
     }
     world.apply(json!({"kind": "RamUser", "metadata": {"name": "fresh", "namespace": world.ns}, "spec": fresh})).await;
     let reasons = (settled(&world, "RamUser", "walker").await, settled(&world, "RamUser", "fresh").await);
@@ -211,6 +217,10 @@ async fn walks_over_specs_of_a_user() {
             given("displayName", &user.display_name),
             given("email", &user.email),
             given("mobilePhone", &user.mobile_phone),
+            // A device that a person binds may be bound already, and a suspended user keeps what it has.
+            last.get("virtualMfa")
+                .filter(|mfa| reasons.0 == "Available" && (mfa["state"] == "Absent" || mfa["bind"] != "User"))
+                .map(|_| user.mfa_device),
             last.get("consoleLogin").map(|_| user.logon.as_ref().is_some_and(|logon| logon.active)),
             // Otherwise what an earlier spec attached stays.
             last.get("policies").filter(|_| exclusive).map(|_| user.policies.iter().cloned().collect::<BTreeSet<_>>()),

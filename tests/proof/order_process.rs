@@ -45,7 +45,12 @@ impl Act {
             Step::NoteStray(id) => Self::NoteStray(key_id(id)),
             Step::Tell(publisher) => Self::Tell(object_number(&publisher.name)),
             Step::DeleteUser => Self::DeleteUser,
-            Step::DisableLogin | Step::DeleteLogin | Step::DetachPolicy(_) | Step::LeaveGroup(_) => {
+            Step::DisableLogin
+            | Step::DeleteLogin
+            | Step::DetachPolicy(_)
+            | Step::LeaveGroup(_)
+            | Step::UnbindMfa
+            | Step::DeleteMfaDevice(_) => {
                 panic!("not asked for in the model: {step:?}")
             }
         }
@@ -140,6 +145,7 @@ impl OrderProcess {
                 policies: Vec::new(),
                 groups: Vec::new(),
                 login: None,
+                mfa: None,
             }),
             listed: self.listed.map(ts),
             live_user: self.live_user,
@@ -151,6 +157,8 @@ impl OrderProcess {
             uses: self.uses.iter().map(|(id, time)| (key_name(*id), used(*time))).collect(),
             purged: self.purged.iter().map(|id| key_name(*id)).collect(),
             publisher: self.publisher.map(publisher),
+            mfa_ours: None,
+            mfa_loose: None,
         }
     }
 
@@ -420,6 +428,7 @@ fn spec(order: &Order) -> api::RamRevocationSpec {
                 name: USER.to_owned(),
                 marker_uid: order.user_goes.map(uid_name),
                 console_login: false,
+                virtual_mfa: false,
                 not_before: order.not_before.map(|time| ts(time).to_string()),
             },
             access_key_ids: order.ids.iter().map(|id| key_name(*id)).collect(),

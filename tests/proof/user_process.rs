@@ -57,7 +57,14 @@ impl Act {
             | Step::WritePassword
             | Step::CreateLogin(_)
             | Step::ChangeLogin(_)
-            | Step::DeleteLogin => {
+            | Step::DeleteLogin
+            | Step::RecordMfa(_)
+            | Step::RecordMfaReset
+            | Step::ClaimSeedSecret
+            | Step::MakeMfaDevice
+            | Step::BindMfa
+            | Step::UnbindMfa
+            | Step::DeleteMfaDevice(_) => {
                 panic!("not asked for in the model: {step:?}")
             }
         }
@@ -157,6 +164,7 @@ impl UserProcess {
                 create_time: self.made_time.map(ts),
                 login: None,
                 adoption: Adopting::default(),
+                mfa: None,
             },
             user_name: USER_NAME.to_owned(),
             marker: self.account.then(|| marker(self.uid)),
@@ -169,6 +177,7 @@ impl UserProcess {
                 keys: keys.iter().map(|key| key.real()).collect(),
                 groups: Vec::new(),
                 login: None,
+                mfa: None,
             }),
             witnessed: self.witnessed,
             key_objects: self.holders.iter().map(key_object).collect(),
@@ -181,6 +190,7 @@ impl UserProcess {
             password: plan::PasswordSeen::Absent,
             reset: plan::Reset::default(),
             login_fresh: false,
+            mfa: plan::MfaFacts::default(),
         }
     }
 

@@ -14,7 +14,7 @@ use super::marker::Marker;
 use super::ram_access_key::{Intent, Retiring};
 use super::{AccountView, Next, Reason, Verdict};
 use crate::api::{Order, RamRevocationSpec};
-use crate::ram::{AccessKey, KeyStatus, LastUsed, LoginProfile, PolicyRef};
+use crate::ram::{AccessKey, KeyStatus, LastUsed, LoginProfile, MfaInfo, PolicyRef};
 
 /// One effect on RAM or on the object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,10 @@ pub enum Step {
     DeleteLogin,
     /// RAM RemoveUserFromGroup.
     LeaveGroup(String),
+    /// RAM UnbindMFADevice.
+    UnbindMfa,
+    /// RAM DeleteVirtualMFADevice of this serial number, unless somebody has it.
+    DeleteMfaDevice(String),
     /// IMS DeleteUser by UserId, or RAM DeleteUser.
     DeleteUser,
 }
@@ -87,6 +91,10 @@ pub struct Seen {
     pub purged: BTreeSet<String>,
     /// The RamAccessKey that publishes the key that a person named.
     pub publisher: Option<Publisher>,
+    /// The MFA device that was made for the user and is still to be deleted, if there may be one.
+    pub mfa_ours: Option<String>,
+    /// A virtual MFA device that this pass took from the user.
+    pub mfa_loose: Option<String>,
 }
 
 /// What RAM shows of the user.
@@ -102,6 +110,8 @@ pub struct InRam {
     pub login: Option<LoginProfile>,
     /// Its groups; read when the user itself is to go.
     pub groups: Vec<String>,
+    /// Its MFA device; read when the user itself is to go.
+    pub mfa: Option<MfaInfo>,
 }
 
 /// Whose the RAM user is.

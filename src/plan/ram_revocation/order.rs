@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{Claim, Owner, Seen, Step, reason, wants_user};
 use crate::api::Order;
 use crate::plan::marker::Marker;
+use crate::plan::mfa_device::{Away, away};
 use crate::plan::ram_access_key::{Intent, Retiring, in_window, window_end};
 use crate::plan::timing::{READ_LAG, SOON, STRAY_QUIET};
 use crate::plan::{Reason, Verdict};
@@ -218,5 +219,9 @@ fn user(seen: &Seen, order: &Order, now: Timestamp) -> Result<Step, Verdict> {
     if let Some(group) = ram.groups.first() {
         return Ok(Step::LeaveGroup(group.clone()));
     }
-    Ok(Step::DeleteUser)
+    Ok(match away(ram.mfa.as_ref(), seen.mfa_loose.as_ref(), seen.mfa_ours.as_ref()) {
+        Some(Away::Unbind) => Step::UnbindMfa,
+        Some(Away::Delete(serial)) => Step::DeleteMfaDevice(serial),
+        None => Step::DeleteUser,
+    })
 }

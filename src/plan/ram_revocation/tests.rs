@@ -31,6 +31,7 @@ fn order() -> Order {
             name: "reader".to_owned(),
             marker_uid: Some("0a1b2c3d".to_owned()),
             console_login: false,
+            virtual_mfa: false,
             not_before: None,
         },
         access_key_ids: vec![KEY.to_owned()],
@@ -65,6 +66,7 @@ fn seen(order: Option<Order>) -> Seen {
             policies: vec![PolicyRef { kind: crate::ram::PolicyType::System, name: "P".to_owned() }],
             groups: vec!["g".to_owned()],
             login: None,
+            mfa: None,
         }),
         listed: None,
         live_user: false,
@@ -75,6 +77,8 @@ fn seen(order: Option<Order>) -> Seen {
         uses: BTreeMap::new(),
         purged: BTreeSet::new(),
         publisher: None,
+        mfa_ours: None,
+        mfa_loose: None,
     }
 }
 
@@ -112,6 +116,17 @@ fn an_order_takes_away_in_the_order_that_ram_asks_for() {
     ram(&mut seen).policies.clear();
     assert_eq!(step(&seen), Step::LeaveGroup("g".to_owned()));
     ram(&mut seen).groups.clear();
+    let (ours, others) = ("acs:ram::1:mfa/ours".to_owned(), "acs:ram::1:mfa/others".to_owned());
+    let device = crate::ram::MfaInfo { serial_number: others.clone(), kind: crate::ram::MfaKind::Virtual };
+    ram(&mut seen).mfa = Some(device);
+    seen.mfa_ours = Some(ours.clone());
+    assert_eq!(step(&seen), Step::UnbindMfa);
+    ram(&mut seen).mfa = None;
+    seen.mfa_loose = Some(others.clone());
+    assert_eq!(step(&seen), Step::DeleteMfaDevice(others));
+    seen.mfa_loose = None;
+    assert_eq!(step(&seen), Step::DeleteMfaDevice(ours));
+    seen.mfa_ours = None;
     assert_eq!(step(&seen), Step::DeleteUser);
     ram(&mut seen).user = Owner::Gone;
     assert_eq!(step(&seen), Step::Finish);

@@ -6,7 +6,7 @@ use super::super::tenant::{Grants, Thing};
 use super::super::{Reason, Verdict, unpaused};
 use super::live::{changes, wish};
 use super::{InRam, Ownership, Seen, Step, groups, whose};
-use crate::api::{Attachments, LoginState};
+use crate::api::{Attachments, LoginState, MfaState};
 use crate::plan::marker::Marker;
 use crate::ram::User;
 
@@ -93,6 +93,10 @@ pub fn pending(seen: &Seen) -> Vec<String> {
     let absent = seen.spec.console_login.as_ref().is_some_and(|login| login.state == LoginState::Absent);
     if absent && ram.login.is_some() {
         all.push("log-on to the console".to_owned());
+    }
+    let absent = seen.spec.virtual_mfa.as_ref().is_some_and(|mfa| mfa.state == MfaState::Absent);
+    if absent && ram.mfa.is_some() {
+        all.push("the MFA device".to_owned());
     }
     all
 }

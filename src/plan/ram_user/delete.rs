@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::super::timing::{LATER, READ_LAG, SOON};
 use super::super::{Reason, Verdict};
-use super::{InRam, KeyObject, LoginChange, Ownership, Seen, Step, first_active, whose};
+use super::{InRam, KeyObject, LoginChange, Ownership, Seen, Step, first_active, mfa, whose};
 use crate::plan::marker::Marker;
 use crate::plan::ownership::surely_gone;
 use crate::ram::{User, UserChanges};
@@ -90,7 +90,8 @@ fn delete(seen: &Seen, ram: &InRam, now: Timestamp) -> Result<Step, Verdict> {
     if let Some(group) = ram.groups.first() {
         return Ok(Step::LeaveGroup(group.clone()));
     }
-    Ok(Step::DeleteUser)
+    // Last: as long as something may keep the user in RAM, it keeps its second factor.
+    Ok(mfa::leave(seen, ram).unwrap_or(Step::DeleteUser))
 }
 
 /// Whether IMS can be told whose log-on it is about.

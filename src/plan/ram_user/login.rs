@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::super::timing::{LATER, SOON};
 use super::super::{Reason, Verdict, unpaused};
-use super::live::{granted, rest};
-use super::{InRam, Memory, Seen, Step};
+use super::live::granted;
+use super::{InRam, Memory, Seen, Step, mfa};
 use crate::api::{ConsoleLogin, LoginState, MfaDemand, PasswordSource, RamUserSpec, UserState};
 use crate::ram::LoginProfile;
 
@@ -106,16 +106,16 @@ fn disable(seen: &Seen) -> Step {
 
 /// What to do next about the log-on; `drift` is what is reported besides.
 pub(super) fn next(seen: &Seen, ram: &InRam, drift: &[String]) -> Result<Step, Verdict> {
-    let Some(login) = &seen.spec.console_login else { return Err(rest(seen, drift)) };
+    let Some(login) = &seen.spec.console_login else { return mfa::next(seen, ram, drift) };
     if seen.reset.news().is_some() {
         return Ok(Step::RecordReset);
     }
     if effective(seen, login) != LoginState::Enabled {
-        return Err(rest(seen, drift));
+        return mfa::next(seen, ram, drift);
     }
     match &ram.login {
         None => create(seen, login),
-        Some(profile) => keep(seen, login, profile, drift),
+        Some(profile) => keep(seen, login, profile)?.map_or_else(|| mfa::next(seen, ram, drift), Ok),
     }
 }
 
@@ -134,19 +134,20 @@ fn create(seen: &Seen, login: &ConsoleLogin) -> Result<Step, Verdict> {
     )
 }
 
-fn keep(seen: &Seen, login: &ConsoleLogin, profile: &LoginProfile, drift: &[String]) -> Result<Step, Verdict> {
+/// What a log-on that is there needs; nothing: what comes after it is next.
+fn keep(seen: &Seen, login: &ConsoleLogin, profile: &LoginProfile) -> Result<Option<Step>, Verdict> {
     let memory = seen.memory.login.as_ref();
     if seen.reset.open() {
         allowed(seen)?;
-        return ready(seen, login, true)?
-            .map_or_else(|| Ok(Step::ChangeLogin(LoginChange { password: true, enabled: Some(true), mfa: None })), Ok);
+        let change = LoginChange { password: true, enabled: Some(true), mfa: None };
+        return Ok(Some(ready(seen, login, true)?.unwrap_or(Step::ChangeLogin(change))));
     }
     if !may_log_on(profile) {
         if memory.is_some_and(|login| login.state == LoginState::Enabled) {
             return Err(taken(seen));
         }
         allowed(seen)?;
-        return Ok(Step::ChangeLogin(LoginChange { enabled: Some(true), ..LoginChange::default() }));
+        return Ok(Some(Step::ChangeLogin(LoginChange { enabled: Some(true), ..LoginChange::default() })));
     }
     let known = memory.and_then(|login| login.password_seal.as_ref());
     let from_secret = login.initial_password.as_ref().is_some_and(|p| p.source == PasswordSource::SecretRef);
@@ -155,13 +156,13 @@ fn keep(seen: &Seen, login: &ConsoleLogin, profile: &LoginProfile, drift: &[Stri
         && known != seal
     {
         allowed(seen)?;
-        return Ok(Step::ChangeLogin(LoginChange { password: true, ..LoginChange::default() }));
+        return Ok(Some(Step::ChangeLogin(LoginChange { password: true, ..LoginChange::default() })));
     }
     if login.mfa == MfaDemand::Required && !profile.mfa_bind_required {
         unpaused(seen.paused)?;
-        return Ok(Step::ChangeLogin(LoginChange { mfa: Some(true), ..LoginChange::default() }));
+        return Ok(Some(Step::ChangeLogin(LoginChange { mfa: Some(true), ..LoginChange::default() })));
     }
-    Err(rest(seen, drift))
+    Ok(None)
 }
 
 /// What was given this moment may not show yet.

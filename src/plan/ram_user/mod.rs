@@ -5,6 +5,9 @@ mod delete;
 mod groups;
 mod live;
 mod login;
+mod mfa;
+#[cfg(test)]
+mod mfa_tests;
 mod observe;
 mod preview;
 #[cfg(test)]
@@ -21,12 +24,13 @@ use super::ownership::{Known, Ownership, ownership};
 use super::ram_access_key::{Intent, window_end};
 use super::tenant::Grants;
 use super::{AccountView, Next, Verdict};
-use crate::api::{LoginState, Management, RamUserSpec};
-use crate::ram::{AccessKey, KeyStatus, LoginProfile, NewUser, PolicyRef, User, UserChanges};
+use crate::api::{LoginState, Management, MfaPhase, RamUserSpec};
+use crate::ram::{AccessKey, KeyStatus, LoginProfile, MfaInfo, NewUser, PolicyRef, User, UserChanges};
 
 pub use adopt::pending;
 pub use delete::grace_ends;
 pub use login::{LoginChange, LoginMemory, PasswordSeen, Reset, managed, same_key};
+pub use mfa::{MfaFacts, MfaMemory, SeedSeen, complete, has_device};
 pub use observe::sees;
 
 /// One effect on a RAM user or on its object.
@@ -72,6 +76,20 @@ pub enum Step {
     ChangeLogin(LoginChange),
     /// RAM DeleteLoginProfile.
     DeleteLogin,
+    /// Note in the status how far the MFA device has come.
+    RecordMfa(MfaPhase),
+    /// Note in the status that the annotation `reset-mfa` was taken up, and that what there is of devices goes.
+    RecordMfaReset,
+    /// Write the Secret for the seed without one, so that it is known to be ours and no older seed can get there any more.
+    ClaimSeedSecret,
+    /// RAM CreateVirtualMFADevice, and its seed into the Secret.
+    MakeMfaDevice,
+    /// RAM BindMFADevice with codes of the seed.
+    BindMfa,
+    /// RAM UnbindMFADevice.
+    UnbindMfa,
+    /// RAM DeleteVirtualMFADevice of this serial number, unless somebody has it.
+    DeleteMfaDevice(String),
     /// IMS DeleteUser by UserId, or RAM DeleteUser.
     DeleteUser,
     /// Leave the rest to a RamRevocation, which deletes the user no sooner than this, and take the finalizer off.
@@ -126,6 +144,8 @@ pub struct Seen {
     pub reset: Reset,
     /// A log-on was given so recently that RAM may not show it yet.
     pub login_fresh: bool,
+    /// What is known of MFA devices beside what RAM shows.
+    pub mfa: MfaFacts,
 }
 
 /// The lasting part of the status.
@@ -143,6 +163,8 @@ pub struct Memory {
     pub login: Option<LoginMemory>,
     /// How far its adoption has come.
     pub adoption: Adopting,
+    /// The MFA device, if it was ever managed.
+    pub mfa: Option<MfaMemory>,
 }
 
 /// What RAM shows of the user.
@@ -160,6 +182,8 @@ pub struct InRam {
     pub login: Option<LoginProfile>,
     /// Its groups; read when `spec.groups` is given, when deleting, and of a user that was not made here.
     pub groups: Vec<String>,
+    /// Its MFA device; read when that is managed, and when deleting.
+    pub mfa: Option<MfaInfo>,
 }
 
 /// A RamAccessKey of this user.

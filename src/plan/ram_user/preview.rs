@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::super::Next;
 use super::super::preview::Foresee;
-use super::{InRam, LoginChange, LoginMemory, PasswordSeen, Seen, Step};
-use crate::api::LoginState;
-use crate::ram::{LoginProfile, NewUser, User, UserChanges};
+use super::{InRam, LoginChange, LoginMemory, PasswordSeen, SeedSeen, Seen, Step};
+use crate::api::{LoginState, MfaPhase};
+use crate::ram::{LoginProfile, MfaInfo, MfaKind, NewUser, User, UserChanges};
 
 impl Foresee for Seen {
     type Step = Step;
@@ -43,6 +43,16 @@ impl Foresee for Seen {
             Step::WritePassword => seen.password = PasswordSeen::There(seen.foreseen_seal()),
             Step::CreateLogin(change) | Step::ChangeLogin(change) => seen.logged_on(change)?,
             Step::DeleteLogin => seen.ram.as_mut()?.login = None,
+            Step::RecordMfa(phase) => seen.memory.mfa.get_or_insert_default().phase = *phase,
+            Step::RecordMfaReset => {
+                seen.mfa.reset.accepted.clone_from(&self.mfa.reset.asked);
+                seen.memory.mfa.get_or_insert_default().phase = MfaPhase::Leaving;
+            }
+            Step::ClaimSeedSecret => (seen.mfa.claimed, seen.mfa.seed) = (true, SeedSeen::Empty),
+            Step::MakeMfaDevice => (seen.mfa.made, seen.mfa.seed) = (true, SeedSeen::There),
+            Step::BindMfa => seen.bound()?,
+            Step::UnbindMfa => seen.ram.as_mut()?.mfa = None,
+            Step::DeleteMfaDevice(_) => seen.mfa.deleted = true,
             // What else there is has an end of its own, or depends on what RAM answers.
             _ => return None,
         }
@@ -68,6 +78,11 @@ impl Foresee for Seen {
             Step::CreateLogin(_) => format!("CreateLoginProfile {name}"),
             Step::ChangeLogin(_) => format!("UpdateLoginProfile {name}"),
             Step::DeleteLogin => format!("DeleteLoginProfile {name}"),
+            Step::ClaimSeedSecret => format!("write the Secret {}", self.seed_secret()),
+            Step::MakeMfaDevice => format!("CreateVirtualMFADevice {}", self.mfa.serial),
+            Step::BindMfa => format!("BindMFADevice {name}"),
+            Step::UnbindMfa => format!("UnbindMFADevice {name}"),
+            Step::DeleteMfaDevice(serial) => format!("DeleteVirtualMFADevice {serial}"),
             Step::DeleteUser => format!("DeleteUser {name}"),
             Step::AddFinalizer
             | Step::RemoveFinalizer
@@ -77,6 +92,8 @@ impl Foresee for Seen {
             | Step::RecordAdoption
             | Step::RecordLogin(_)
             | Step::RecordReset
+            | Step::RecordMfa(_)
+            | Step::RecordMfaReset
             | Step::HandOver(_) => return None,
         };
         Some(line)
@@ -143,6 +160,19 @@ impl Seen {
             self.memory.login.get_or_insert_default().state = LoginState::Enabled;
         }
         Some(())
+    }
+
+    /// The device of our name is the user's.
+    fn bound(&mut self) -> Option<()> {
+        let device = MfaInfo { serial_number: self.mfa.serial.clone(), kind: MfaKind::Virtual };
+        self.ram.as_mut()?.mfa = Some(device);
+        self.memory.mfa.get_or_insert_default().phase = MfaPhase::Bound;
+        Some(())
+    }
+
+    fn seed_secret(&self) -> &str {
+        let secret = self.spec.virtual_mfa.as_ref().and_then(|mfa| mfa.secret.as_ref());
+        secret.map(|secret| secret.name.as_str()).unwrap_or_default()
     }
 
     /// Another text than the one before, under the same key.

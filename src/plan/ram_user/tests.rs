@@ -15,7 +15,7 @@ fn marker() -> Marker {
     Marker::of("prod", "team-a", "reader", "0a1b2c3d-1111")
 }
 
-fn account() -> AccountView {
+pub(super) fn account() -> AccountView {
     AccountView {
         account_id: "1234567890123456".to_owned(),
         owner_id: "prod".to_owned(),
@@ -52,7 +52,7 @@ fn document(effect: &str) -> Option<Document> {
 }
 
 /// A RamUser that is there, with one policy.
-fn seen() -> Seen {
+pub(super) fn seen() -> Seen {
     let spec = serde_json::from_str(r#"{"policies":[{"type":"System","name":"AliyunOTSReadOnlyAccess"}]}"#);
     Seen {
         deleting: false,
@@ -67,6 +67,7 @@ fn seen() -> Seen {
             create_time: None,
             login: None,
             adoption: Adopting::default(),
+            mfa: None,
         },
         user_name: "team-a.reader".to_owned(),
         marker: Some(marker()),
@@ -88,6 +89,7 @@ fn seen() -> Seen {
         password: PasswordSeen::Absent,
         reset: Reset::default(),
         login_fresh: false,
+        mfa: MfaFacts::default(),
     }
 }
 
@@ -96,18 +98,18 @@ fn intent() -> Intent {
     Intent { id: "i".to_owned(), time, not_after: time, known_ids: Vec::new(), replaces: None }
 }
 
-fn ram(seen: &mut Seen) -> &mut InRam {
+pub(super) fn ram(seen: &mut Seen) -> &mut InRam {
     seen.ram.as_mut().expect("RAM was seen")
 }
 
-fn reason(seen: &Seen) -> Reason {
+pub(super) fn reason(seen: &Seen) -> Reason {
     match next(seen, Timestamp::UNIX_EPOCH) {
         Next::Rest(verdict) => verdict.reason,
         Next::Do(step) => panic!("a step: {step:?}"),
     }
 }
 
-fn step(seen: &Seen) -> Step {
+pub(super) fn step(seen: &Seen) -> Step {
     match next(seen, Timestamp::UNIX_EPOCH) {
         Next::Do(step) => step,
         Next::Rest(verdict) => panic!("rest: {verdict:?}"),

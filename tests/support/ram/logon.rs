@@ -49,6 +49,8 @@ pub enum Logon {
     MustBindMfa,
     /// The password is right, and a code of the bound MFA device is asked for.
     NeedsCode,
+    /// The password is right, and the code is not one of the bound MFA device, or was used before.
+    WrongCode,
     /// The user has no login profile.
     NoProfile,
     /// The Status of the login profile is Inactive.
@@ -249,6 +251,28 @@ impl Account {
         } else {
             profile.last_login = Some(now);
             Logon::In
+        }
+    }
+
+    /// Tries a password on the console, and then a code of the user's MFA device.
+    pub fn log_on_with_code(&mut self, user_id: &str, password: &str, code: &str, now: Timestamp) -> Logon {
+        match self.log_on(user_id, password, now) {
+            Logon::NeedsCode => {}
+            other => return other,
+        }
+        let serial = self.users.get(user_id).and_then(|user| user.mfa_device.clone());
+        let right = match serial {
+            Some(serial) => self.device_mut(&serial).is_some_and(|device| device.takes_one(code, now)),
+            None => false,
+        };
+        let profile = self.users.get_mut(user_id).and_then(|user| user.login_profile.as_mut());
+        match profile {
+            Some(profile) if right && profile.reset_required => Logon::MustChangePassword,
+            Some(profile) if right => {
+                profile.last_login = Some(now);
+                Logon::In
+            }
+            _ => Logon::WrongCode,
         }
     }
 }

@@ -100,6 +100,14 @@ impl Person {
         })
     }
 
+    /// As [`Person::logs_on`], and then with a code of the MFA device.
+    pub fn logs_on_with_code(&self, user: &str, password: &str, code: &str) -> Logon {
+        self.edit(|account, now| {
+            let id = id_of(account, user);
+            account.log_on_with_code(&id, password, code, now)
+        })
+    }
+
     /// Makes a virtual MFA device that is nobody's, and returns its SerialNumber and seed.
     pub fn create_mfa_device(&self, name: &str) -> (String, String) {
         self.edit(|account, now| {

@@ -1,0 +1,199 @@
+//! The user's MFA device: made and handed over once, and replaced only when somebody asks for that.
+//!
+//! RAM shows a seed once, in the answer that makes its device. So a seed in our Secret is always that of the device of our name: it is cleared before
+//! a device is deleted or made, and whoever made one that was deleted since cannot write its seed any more.
+
+use jiff::Timestamp;
+
+use super::super::mfa_device::{Away, away};
+use super::super::timing::{LATER, SOON};
+use super::super::{Reason, Verdict, unpaused};
+use super::live::{granted, rest};
+use super::login::Reset;
+use super::{InRam, Memory, Seen, Step};
+use crate::api::{MfaBinder, MfaPhase, MfaState, RamUserSpec, UserState, VirtualMfa};
+use crate::ram::MfaInfo;
+
+/// What the status remembers of the MFA device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MfaMemory {
+    /// How far it has come.
+    pub phase: MfaPhase,
+    /// The device.
+    pub serial_number: Option<String>,
+    /// Since when it is so.
+    pub since: Option<Timestamp>,
+}
+
+/// The Secret for the seed, without the seed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SeedSeen {
+    /// There is none.
+    #[default]
+    Absent,
+    /// It is somebody else's.
+    Foreign,
+    /// It is ours and has no seed.
+    Empty,
+    /// It has the seed of the device of our name.
+    There,
+}
+
+/// What a pass knows of MFA devices beside what RAM shows.
+#[allow(clippy::struct_excessive_bools, reason = "facts of one pass, each read by name")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MfaFacts {
+    /// The serial number of the device that is made here; empty while the account cannot be used.
+    pub serial: String,
+    /// The Secret for its seed; read when the user has no device.
+    pub seed: SeedSeen,
+    /// The annotation `reset-mfa`.
+    pub reset: Reset,
+    /// What the status remembers came about so recently that RAM may not show it yet.
+    pub fresh: bool,
+    /// This pass has cleared the Secret for the seed.
+    pub claimed: bool,
+    /// This pass has made a device and written its seed.
+    pub made: bool,
+    /// RAM has a device of our name already.
+    pub exists: bool,
+    /// This pass has deleted the device of our name, or found that it need not.
+    pub deleted: bool,
+    /// It could not be deleted: another user has it.
+    pub held: bool,
+    /// A virtual device that this pass took from the user.
+    pub loose: Option<String>,
+}
+
+/// Whether a device may have been made here.
+#[must_use]
+pub fn has_device(spec: &RamUserSpec, memory: &Memory) -> bool {
+    spec.virtual_mfa.is_some() || memory.mfa.is_some()
+}
+
+/// Whether the request of `reset-mfa` that was taken up is complete, since this is how far the device has come.
+#[must_use]
+pub fn complete(phase: MfaPhase, wanted: &VirtualMfa) -> bool {
+    match phase {
+        MfaPhase::Leaving => false,
+        MfaPhase::Issued => wanted.bind == MfaBinder::User,
+        MfaPhase::Bound | MfaPhase::Absent => true,
+    }
+}
+
+/// What to do next about the MFA device; `drift` is what is reported besides.
+pub(super) fn next(seen: &Seen, ram: &InRam, drift: &[String]) -> Result<Step, Verdict> {
+    let Some(wanted) = seen.spec.virtual_mfa.as_ref().filter(|_| seen.spec.state == UserState::Active) else {
+        return Err(rest(seen, drift));
+    };
+    if seen.mfa.reset.news().is_some() {
+        return Ok(Step::RecordMfaReset);
+    }
+    let step = match wanted.state {
+        MfaState::Absent => absent(seen, ram)?,
+        MfaState::Present => present(seen, ram, wanted)?,
+    };
+    step.map_or_else(|| Err(rest(seen, drift)), Ok)
+}
+
+fn phase(seen: &Seen) -> Option<MfaPhase> {
+    seen.memory.mfa.as_ref().map(|mfa| mfa.phase)
+}
+
+/// Noted first, then done: after a crash in between nobody takes our own work for somebody else's.
+fn absent(seen: &Seen, ram: &InRam) -> Result<Option<Step>, Verdict> {
+    if ram.mfa.is_some() && seen.memory.adoption.holds() {
+        return Ok(None);
+    }
+    let step = match (&ram.mfa, phase(seen)) {
+        (Some(_), Some(MfaPhase::Issued | MfaPhase::Bound)) => Step::RecordMfa(MfaPhase::Leaving),
+        (Some(_), _) => Step::UnbindMfa,
+        (None, Some(MfaPhase::Absent)) => return Ok(None),
+        (None, _) if seen.mfa.deleted => return Ok(None),
+        (None, _) => Step::DeleteMfaDevice(seen.mfa.serial.clone()),
+    };
+    unpaused(seen.paused)?;
+    Ok(Some(step))
+}
+
+fn present(seen: &Seen, ram: &InRam, wanted: &VirtualMfa) -> Result<Option<Step>, Verdict> {
+    match (&ram.mfa, phase(seen)) {
+        (Some(_), Some(MfaPhase::Leaving)) => {
+            unpaused(seen.paused)?;
+            Ok(Some(Step::UnbindMfa))
+        }
+        (Some(device), _) => bound(seen, device),
+        (None, Some(MfaPhase::Bound)) => Err(taken(seen)),
+        (None, Some(MfaPhase::Issued)) if wanted.bind == MfaBinder::User => Ok(None),
+        (None, phase) => issue(seen, wanted, phase),
+    }
+}
+
+/// Any device of the user will do. If it is not ours, ours may be left over.
+fn bound(seen: &Seen, device: &MfaInfo) -> Result<Option<Step>, Verdict> {
+    let is = |serial: &str| device.serial_number.eq_ignore_ascii_case(serial);
+    let known = seen.memory.mfa.as_ref().filter(|mfa| mfa.phase == MfaPhase::Bound);
+    let known = known.and_then(|mfa| mfa.serial_number.as_deref()).is_some_and(is);
+    if known || is(&seen.mfa.serial) || seen.mfa.deleted {
+        return Ok(None);
+    }
+    unpaused(seen.paused)?;
+    Ok(Some(Step::DeleteMfaDevice(seen.mfa.serial.clone())))
+}
+
+/// What was bound this moment may not show yet.
+fn taken(seen: &Seen) -> Verdict {
+    if seen.mfa.fresh {
+        return Verdict::new(Reason::Unsettled).again_in(SOON);
+    }
+    Verdict::new(Reason::MfaTakenOutside).again_in(LATER)
+}
+
+/// A device for a user that has none: with the seed that is there, or a new one.
+fn issue(seen: &Seen, wanted: &VirtualMfa, phase: Option<MfaPhase>) -> Result<Option<Step>, Verdict> {
+    unpaused(seen.paused)?;
+    granted(seen)?;
+    // While a device is being replaced, the seed that is there may be the old one's; after it was taken away, it is nobody's.
+    let trusted = seen.mfa.made || matches!(phase, None | Some(MfaPhase::Issued));
+    if trusted && seen.mfa.seed == SeedSeen::There {
+        return Ok(match (phase, wanted.bind) {
+            (Some(MfaPhase::Issued), MfaBinder::Operator) => Some(Step::BindMfa),
+            (Some(MfaPhase::Issued), MfaBinder::User) => None,
+            _ => Some(Step::RecordMfa(MfaPhase::Issued)),
+        });
+    }
+    make(seen, wanted, phase).map(Some)
+}
+
+/// The Secret is tried, and an old seed cleared from it, before there is a device; a device whose seed is lost makes room for another.
+fn make(seen: &Seen, wanted: &VirtualMfa, phase: Option<MfaPhase>) -> Result<Step, Verdict> {
+    let facts = &seen.mfa;
+    if facts.seed == SeedSeen::Foreign {
+        let name = wanted.secret.as_ref().map(|secret| secret.name.clone()).unwrap_or_default();
+        return Err(Verdict::new(Reason::SecretConflict).about(name));
+    }
+    if facts.held {
+        return Err(Verdict::new(Reason::MfaDeviceHeld).about(&facts.serial).again_in(LATER));
+    }
+    // The Secret names the user as it logs on.
+    if seen.account.as_ref().is_ok_and(|account| account.default_domain.is_none()) {
+        return Err(Verdict::new(Reason::DomainUnknown).again_in(LATER));
+    }
+    if !facts.claimed {
+        return Ok(Step::ClaimSeedSecret);
+    }
+    let old = facts.exists || phase == Some(MfaPhase::Leaving);
+    if old && !facts.deleted {
+        return Ok(Step::DeleteMfaDevice(facts.serial.clone()));
+    }
+    Ok(Step::MakeMfaDevice)
+}
+
+/// What goes before the user can be deleted.
+pub(super) fn leave(seen: &Seen, ram: &InRam) -> Option<Step> {
+    let ours = Some(&seen.mfa.serial).filter(|serial| has_device(&seen.spec, &seen.memory) && !serial.is_empty());
+    match away(ram.mfa.as_ref(), seen.mfa.loose.as_ref(), ours.filter(|_| !seen.mfa.deleted))? {
+        Away::Unbind => Some(Step::UnbindMfa),
+        Away::Delete(serial) => Some(Step::DeleteMfaDevice(serial)),
+    }
+}
