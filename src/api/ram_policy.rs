@@ -70,8 +70,8 @@ pub struct RamPolicySpec {
     #[schemars(length(min = 2, max = 16384))]
     pub document_json: Option<String>,
 
-    /// `Manage`: the policy is made and kept as declared. `Observe`: what exists under the name is read and shown, and never written to, also when this object is
-    /// deleted; the tenant must allow it (`adopt`). `Plan`: the steps that would be taken are listed in `status.plan`, and not taken. Default: `Manage`.
+    /// `Manage`: the policy is made and kept as declared. `Observe`: what exists under the name is read and shown, and never written to; the tenant
+    /// must allow it (`adopt`). When this object is deleted, what it made or adopted before goes as `deletionPolicy` says. `Plan`: the steps that would be taken are listed in `status.plan`, and not taken. Default: `Manage`.
     #[serde(default)]
     pub management: Management,
 

@@ -21,7 +21,7 @@ use super::tenancy;
 use crate::api::{
     FINALIZER, LeftKind, LeftOver, Management, Observed, PolicyKind, RamGroup, RamGroupStatus, RamPolicy, annotation,
 };
-use crate::plan::adoption::{self, Adopting};
+use crate::plan::adoption::{self, Adopting, may_be};
 use crate::plan::attachments::{Documents, References, shown};
 use crate::plan::document::Document;
 use crate::plan::marker::Marker;
@@ -241,23 +241,24 @@ impl<'a> GroupPass<'a> {
     fn recognise(&mut self) {
         let group = self.ram.as_ref().and_then(|ram| ram.group.as_ref());
         if let (Some(group), Some(ours)) = (group, self.marker())
-            && ours.ends(&group.comments)
+            && let Some(marker) = Marker::parse(&group.comments).1.filter(|marker| marker.same_object(&ours))
         {
             let lost = self.memory.group_id.is_none();
-            self.memory.group_id = Some(group.id.clone());
-            self.memory.marker_uid = Some(ours.uid);
+            if marker == ours {
+                self.memory.group_id = Some(group.id.clone());
+                self.memory.marker_uid = Some(ours.uid);
+            }
             if lost {
-                let (asked, allowed) = (self.object.spec.adoption, self.adoptable());
-                self.memory.adoption = self.memory.adoption.recognised(asked, allowed, now(self.ctx));
+                self.memory.adoption = self.memory.adoption.recognised(self.may_be_adopted(), now(self.ctx));
             }
         }
     }
 
-    /// Whether the tenant lets the group be adopted.
-    fn adoptable(&self) -> bool {
-        let name = self.object.spec.group_name.as_deref();
+    /// Whether what has our marker may have been adopted.
+    fn may_be_adopted(&self) -> bool {
+        let spec = &self.object.spec;
         let grants = self.tenant.as_ref().and_then(|tenant| tenant.as_ref().ok());
-        grants.is_some_and(|grants| grants.adopts(Thing::Group, name).is_ok())
+        may_be(grants, Thing::Group, spec.group_name.as_deref(), spec.adoption)
     }
 
     /// Whether what is in RAM stays there.

@@ -21,7 +21,7 @@ use crate::api::{
     AttachedTo, FINALIZER, LeftKind, LeftOver, Management, Observed, RamPolicy, RamPolicyStatus, Written, annotation,
 };
 use crate::digest;
-use crate::plan::adoption::{self, Adopting};
+use crate::plan::adoption::{self, Adopting, may_be};
 use crate::plan::marker::Marker;
 use crate::plan::names::policy_name as generated;
 use crate::plan::ownership::{Known, Ownership, ownership};
@@ -230,24 +230,25 @@ impl<'a> PolicyPass<'a> {
     /// Found again after its status was lost, written before a crash, or made again after somebody deleted it.
     fn recognise(&mut self) {
         if let (Some(detail), Some(ours)) = (&self.detail, self.marker())
-            && ours.ends(&detail.description)
+            && let Some(marker) = Marker::parse(&detail.description).1.filter(|marker| marker.same_object(&ours))
         {
             // One that this pass made shows here first, too.
             let lost = self.memory.create_time.is_none() && !self.made_here;
-            self.memory.create_time = Some(as_policy(detail).create_time);
-            self.memory.marker_uid = Some(ours.uid);
+            if marker == ours {
+                self.memory.create_time = Some(as_policy(detail).create_time);
+                self.memory.marker_uid = Some(ours.uid);
+            }
             if lost {
-                let (asked, allowed) = (self.object.spec.adoption, self.adoptable());
-                self.memory.adoption = self.memory.adoption.recognised(asked, allowed, now(self.ctx));
+                self.memory.adoption = self.memory.adoption.recognised(self.may_be_adopted(), now(self.ctx));
             }
         }
     }
 
-    /// Whether the tenant lets the policy be adopted.
-    fn adoptable(&self) -> bool {
-        let name = self.object.spec.policy_name.as_deref();
+    /// Whether what has our marker may have been adopted.
+    fn may_be_adopted(&self) -> bool {
+        let spec = &self.object.spec;
         let grants = self.tenant.as_ref().and_then(|tenant| tenant.as_ref().ok());
-        grants.is_some_and(|grants| grants.adopts(Thing::Policy, name).is_ok())
+        may_be(grants, Thing::Policy, spec.policy_name.as_deref(), spec.adoption)
     }
 
     /// Whether what is in RAM stays there.

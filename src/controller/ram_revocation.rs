@@ -265,7 +265,7 @@ impl<'a> RevocationPass<'a> {
                     futures::join!(client.list_policies_for_user(&name), client.list_groups_for_user(&name));
                 seen.policies = policies?.into_iter().map(|attached| attached.policy).collect();
                 seen.groups = groups?;
-                seen.mfa = of_user(&client, &name, self.mfa_ours().is_some()).await?;
+                seen.mfa = of_user(&client, &name, false).await?;
             }
         }
         if matches!(seen.user, Owner::Marked(_))

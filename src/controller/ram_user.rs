@@ -29,7 +29,7 @@ use crate::api::{
     Management, Observed, Order, OrderedUser, PasswordSource, PolicyKind, RamAccessKey, RamAccessKeyStatus, RamGroup,
     RamPolicy, RamRevocation, RamUser, RamUserStatus, Request, UserState, annotation,
 };
-use crate::plan::adoption::{self, Adopting};
+use crate::plan::adoption::{self, Adopting, may_be};
 use crate::plan::attachments::{Documents, References, shown};
 use crate::plan::marker::Marker;
 use crate::plan::names::generated;
@@ -299,8 +299,9 @@ impl<'a> UserPass<'a> {
                     seen.groups = client.list_groups_for_user(&name).await?;
                 }
                 if self.deleting() || self.object.spec.virtual_mfa.is_some() {
-                    let made_here = has_device(&self.object.spec, &self.memory);
-                    seen.mfa = of_user(&client, &name, made_here).await?;
+                    // A deletion disarms first, and needs no right for that which it needs only for the end.
+                    let needed = has_device(&self.object.spec, &self.memory) && !self.deleting();
+                    seen.mfa = of_user(&client, &name, needed).await?;
                 }
             }
         }
@@ -320,11 +321,11 @@ impl<'a> UserPass<'a> {
         asked || self.memory.adoption.adopted()
     }
 
-    /// Whether the tenant lets the user be adopted.
-    fn adoptable(&self) -> bool {
-        let name = self.object.spec.user_name.as_deref();
+    /// Whether what has our marker may have been adopted.
+    fn may_be_adopted(&self) -> bool {
+        let spec = &self.object.spec;
         let grants = self.tenant.as_ref().and_then(|tenant| tenant.as_ref().ok());
-        grants.is_some_and(|grants| grants.adopts(Thing::User, name).is_ok())
+        may_be(grants, Thing::User, spec.user_name.as_deref(), spec.adoption)
     }
 
     /// IMS tells whether log-on is allowed; where it cannot name the user, RAM tells at least whether there is one.
@@ -908,15 +909,16 @@ impl Pass for UserPass<'_> {
         if here {
             self.observe_seed().await?;
         }
-        // Found again after its status was lost, or written before a crash.
+        // Found again after its status was lost, or written before a crash; or by an object that was made again.
         if let (Some(ram), Some(ours), None) = (&self.ram, self.marker(), &self.memory.user_id)
             && let Some(user) = &ram.user
-            && ours.ends(&user.comments)
+            && let Some(marker) = Marker::parse(&user.comments).1.filter(|marker| marker.same_object(&ours))
         {
-            self.memory.user_id = Some(user.user_id.clone());
-            self.memory.marker_uid = Some(ours.uid);
-            let (asked, allowed) = (self.object.spec.adoption, self.adoptable());
-            self.memory.adoption = self.memory.adoption.recognised(asked, allowed, now(self.ctx));
+            if marker == ours {
+                self.memory.user_id = Some(user.user_id.clone());
+                self.memory.marker_uid = Some(ours.uid);
+            }
+            self.memory.adoption = self.memory.adoption.recognised(self.may_be_adopted(), now(self.ctx));
         }
         Ok(())
     }

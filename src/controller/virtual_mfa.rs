@@ -172,13 +172,13 @@ fn refusal(error: kube::Error) -> Error {
     }
 }
 
-/// The MFA device of a user. Where none was made here the right to ask may be missing; RAM says then whether the user can be deleted.
+/// The MFA device of a user. Unless it is `needed` the right to ask may be missing; RAM says then whether the user can be deleted.
 ///
 /// # Errors
 /// What RAM answers.
-pub async fn of_user(client: &ram::Client, user_name: &str, made_here: bool) -> Result<Option<MfaInfo>, Error> {
+pub async fn of_user(client: &ram::Client, user_name: &str, needed: bool) -> Result<Option<MfaInfo>, Error> {
     match client.user_mfa(user_name).await {
-        Err(error) if error.class() == Class::Denied && !made_here => {
+        Err(error) if error.class() == Class::Denied && !needed => {
             tracing::warn!(%error, user_name, "whether the user has an MFA device is not known");
             Ok(None)
         }

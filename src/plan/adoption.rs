@@ -42,12 +42,19 @@ impl Adopting {
         self.holds() || kept || retains(policy, tenant)
     }
 
-    /// A thing with our marker whose status is lost may have been adopted: where that is asked for and allowed, it counts as such.
+    /// A thing with the marker of this object whose status is lost counts as adopted where it `may` have been.
     #[must_use]
-    pub fn recognised(self, asked: Adoption, allowed: bool, now: Timestamp) -> Self {
-        let again = asked == Adoption::IfUnowned && allowed;
-        Self { noted: self.noted.or_else(|| again.then_some(now)), ..self }
+    pub fn recognised(self, may: bool, now: Timestamp) -> Self {
+        Self { noted: self.noted.or_else(|| may.then_some(now)), ..self }
     }
+}
+
+/// Whether a thing with the marker of an object may have been adopted by it, or by an earlier one of that name: the tenant allows that, and it is asked
+/// for, or the name is one that nothing may be made under.
+#[must_use]
+pub fn may_be(grants: Option<&Grants>, thing: Thing, name: Option<&str>, asked: Adoption) -> bool {
+    let only = |grants: &Grants| asked == Adoption::IfUnowned || grants.name(thing, name).is_err();
+    grants.is_some_and(|grants| grants.adopts(thing, name).is_ok() && only(grants))
 }
 
 /// The tenant's word on an object's name, and on whether its thing may stay: what was adopted may have a name of `adopt`, and was there before.
@@ -153,14 +160,17 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_status_makes_an_adopted_thing_where_that_is_asked_for_and_allowed() {
+    fn after_a_lost_status_a_thing_counts_as_adopted_where_it_may_be() {
         let now = at(9).expect("a time");
-        let again = |asked, allowed| Adopting::default().recognised(asked, allowed, now).noted;
-        assert_eq!(again(Adoption::IfUnowned, true), Some(now));
-        assert_eq!(again(Adoption::IfUnowned, false), None);
-        assert_eq!(again(Adoption::Never, true), None);
+        assert_eq!(Adopting::default().recognised(true, now).noted, Some(now));
+        assert_eq!(Adopting::default().recognised(false, now).noted, None);
         let known = Adopting { noted: at(1), accepted: None };
-        assert_eq!(known.recognised(Adoption::Never, false, now), known);
+        assert_eq!(known.recognised(true, now), known);
+        let grants = grants(r#","names":{"users":["a-*"]},"adopt":{"users":["legacy-*","a-*"]}"#);
+        let may = |name, asked| may_be(Some(&grants), Thing::User, Some(name), asked);
+        assert!(may("a-x", Adoption::IfUnowned) && !may("a-x", Adoption::Never), "it may have been made here");
+        assert!(may("legacy-x", Adoption::Never), "it cannot have been made here");
+        assert!(!may("b-x", Adoption::IfUnowned) && !may_be(None, Thing::User, Some("a-x"), Adoption::IfUnowned));
     }
 
     #[test]

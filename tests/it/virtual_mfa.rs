@@ -335,7 +335,7 @@ async fn absent_takes_every_device_away_and_left_out_means_not_managed() {
     looked(&world).await;
     no_writes(&world);
     world.user("alice", mfa(json!({"state": "Absent", "secret": null}))).await;
-    let object = looked(&world).await;
+    let object = world.available("RamUser", "alice").await;
     assert_eq!(object["status"]["virtualMfa"]["state"], "Absent");
     wrote(&world, &["UnbindMFADevice", "DeleteVirtualMFADevice"]);
     let other = world.ram.person().give_mfa(&world.ram_name("alice"));
@@ -347,7 +347,7 @@ async fn absent_takes_every_device_away_and_left_out_means_not_managed() {
     no_writes(&world);
     let old = text(&world, "seed", "seed").await;
     world.user("alice", mfa(json!({}))).await;
-    looked(&world).await;
+    world.available("RamUser", "alice").await;
     wrote(&world, &MADE);
     assert_ne!(text(&world, "seed", "seed").await, old);
     world.examine(Some(&operator)).await;

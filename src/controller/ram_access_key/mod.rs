@@ -16,6 +16,7 @@ use kube::runtime::events::EventType;
 use kube::{Client, Resource, ResourceExt};
 use tokio::sync::OwnedMutexGuard;
 
+use self::observe::unjudged;
 use super::accounts::Account;
 use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, now, paused, request, set_finalizer};
 use super::error::Error;
@@ -274,7 +275,7 @@ impl<'a> KeyPass<'a> {
     fn user_seen(&self) -> UserSeen {
         let Some(user) = &self.user else { return UserSeen::Missing };
         let status = user.status.as_ref();
-        let ready = status::find(status, "Ready").is_some_and(|c| c.status == "True");
+        let ready = status::find(status, "Ready").is_some_and(|c| c.status == "True") && !unjudged(user);
         // A RamUser that is not managed now changes nothing: what is disabled stays so, and the rest in use.
         let suspended = match user.spec.management {
             Management::Manage => user.spec.state == UserState::Suspended,

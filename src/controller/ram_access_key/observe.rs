@@ -189,6 +189,16 @@ fn against(user: &RamUser) -> Option<Reason> {
     };
     match user.spec.management {
         Management::Observe | Management::Plan => Some(Reason::UserNotManaged),
+        Management::Manage if unjudged(user) => Some(Reason::UserNotReady),
         Management::Manage => Some(Reason::AdoptionExceedsTenant).filter(|reason| says(*reason)),
     }
+}
+
+/// An adopted user whose spec nobody has looked at yet: what it has is judged first. What was seen while it was observed says nothing of that.
+pub(super) fn unjudged(user: &RamUser) -> bool {
+    let adopted = user.status.as_ref().is_some_and(|status| status.adoption.is_some());
+    let judged = status::find(user.status.as_ref(), "Ready").is_some_and(|ready| {
+        ready.observed_generation == user.metadata.generation && ready.reason != Reason::Observed.name()
+    });
+    adopted && !judged
 }

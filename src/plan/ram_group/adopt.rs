@@ -1,13 +1,13 @@
 //! Taking over a group that nobody owns.
 
 use super::super::adoption::{exceeding, marked};
-use super::super::attachments::unwanted;
+use super::super::attachments::{resolve, unwanted};
 use super::super::marker::{COMMENTS_LIMIT, Marker};
 use super::super::tenant::Thing;
 use super::super::{Verdict, unpaused};
 use super::{InRam, Ownership, Seen, Step, whose, wish};
 use crate::api::Attachments;
-use crate::ram::Group;
+use crate::ram::{Group, PolicyRef};
 
 /// What to do next about a group without a marker. Who joins it gets all that it holds, so that this must be what the tenant allows.
 pub(super) fn next(seen: &Seen, ram: &InRam, group: &Group, marker: &Marker) -> Result<Step, Verdict> {
@@ -33,8 +33,13 @@ pub(super) fn still_within(seen: &Seen, ram: &InRam) -> Result<Option<Step>, Ver
     let adoption = seen.memory.adoption;
     let exclusive = seen.spec.policies.is_some() && seen.spec.attachments == Attachments::Exclusive;
     match &seen.tenant {
-        Ok(grants) if adoption.adopted() && (adoption.holds() || !exclusive) => {
-            Ok(exceeding(grants, &ram.policies, &seen.documents)?.map(Step::LookAtPolicy))
+        Ok(grants) if adoption.adopted() => {
+            let wanted: Vec<PolicyRef> =
+                seen.spec.policies.iter().flatten().filter_map(|p| resolve(p, &seen.references).ok()).collect();
+            let goes = exclusive && !adoption.holds();
+            let stays = |has: &&PolicyRef| !goes || wanted.iter().any(|policy| policy.same_as(has));
+            let policies: Vec<PolicyRef> = ram.policies.iter().filter(stays).cloned().collect();
+            Ok(exceeding(grants, &policies, &seen.documents)?.map(Step::LookAtPolicy))
         }
         _ => Ok(None),
     }

@@ -1,14 +1,15 @@
 //! Taking over a user that nobody owns. What it has by hand must be what the tenant allows: who gets its keys gets that too.
 
 use super::super::adoption::{exceeding, exceeds};
-use super::super::attachments::{Reference, unwanted};
+use super::super::attachments::{Reference, resolve, unwanted};
+use super::super::document::Document;
 use super::super::tenant::{Grants, Thing};
 use super::super::{Reason, Verdict, unpaused};
 use super::live::{changes, wish};
 use super::{InRam, Ownership, Seen, Step, groups, whose};
 use crate::api::{Attachments, LoginState, MfaState};
 use crate::plan::marker::Marker;
-use crate::ram::User;
+use crate::ram::{PolicyRef, User};
 
 /// What to do next about a user without a marker.
 pub(super) fn next(seen: &Seen, ram: &InRam, user: &User, marker: &Marker) -> Result<Step, Verdict> {
@@ -45,19 +46,18 @@ pub(super) fn still_within(seen: &Seen, ram: &InRam) -> Result<Option<Step>, Ver
 fn within(seen: &Seen, ram: &InRam, grants: &Grants, all: bool) -> Result<Option<Step>, Verdict> {
     let exclusive = seen.spec.attachments == Attachments::Exclusive && !seen.memory.adoption.holds();
     let goes = |managed: bool| !all && exclusive && managed;
-    if !goes(seen.spec.policies.is_some())
-        && let Some(policy) = exceeding(grants, &ram.policies, &seen.documents)?
-    {
+    let extra = if goes(seen.spec.policies.is_some()) { besides(seen, ram)? } else { Vec::new() };
+    let stays = |policy: &&PolicyRef| !extra.iter().any(|other| other.same_as(policy));
+    let policies: Vec<PolicyRef> = ram.policies.iter().filter(stays).cloned().collect();
+    if let Some(policy) = exceeding(grants, &policies, &seen.documents)? {
         return Ok(Some(Step::LookAtPolicy(policy)));
     }
-    if goes(seen.spec.groups.is_some()) {
-        return Ok(None);
-    }
+    let left = if goes(seen.spec.groups.is_some()) { groups::unwanted(seen, ram) } else { Vec::new() };
     let of_the_namespace = |group: &str| {
         let mut references = seen.group_references.values();
         references.any(|found| matches!(found, Reference::Named(name) if name.eq_ignore_ascii_case(group)))
     };
-    for group in &ram.groups {
+    for group in ram.groups.iter().filter(|group| !left.contains(group)) {
         if !of_the_namespace(group) && grants.group(group).is_err() {
             return Err(exceeds(format!("group {group}")));
         }
@@ -70,6 +70,31 @@ fn within(seen: &Seen, ram: &InRam, grants: &Grants, all: bool) -> Result<Option
         }
     }
     Ok(None)
+}
+
+/// Policies that the spec does not name.
+fn besides(seen: &Seen, ram: &InRam) -> Result<Vec<PolicyRef>, Verdict> {
+    let wanted = seen.spec.policies.iter().flatten().map(|policy| resolve(policy, &seen.references));
+    let wanted = wanted.collect::<Result<Vec<PolicyRef>, Verdict>>()?;
+    let extra = |has: &&PolicyRef| !wanted.iter().any(|policy| policy.same_as(has));
+    Ok(ram.policies.iter().filter(extra).cloned().collect())
+}
+
+/// What is taken away although the user has too much: that waits for no tenant.
+pub(super) fn removal(seen: &Seen, ram: &InRam) -> Option<Step> {
+    let exclusive = seen.spec.attachments == Attachments::Exclusive && !seen.memory.adoption.holds() && !seen.paused;
+    if !exclusive {
+        return None;
+    }
+    let extra = seen.spec.policies.as_ref().and_then(|_| besides(seen, ram).ok()).unwrap_or_default();
+    for policy in extra {
+        match seen.documents.get(&policy) {
+            None => return Some(Step::LookAtPolicy(policy)),
+            Some(document) if document.as_ref().is_some_and(Document::only_denies) => {}
+            Some(_) => return Some(Step::DetachPolicy(policy)),
+        }
+    }
+    groups::unwanted(seen, ram).first().map(|group| Step::LeaveGroup((*group).clone()))
 }
 
 /// Whether a step waits until the adoption is accepted: what it takes away cannot be had back.

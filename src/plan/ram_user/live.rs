@@ -4,7 +4,7 @@ use super::super::adoption::{marked, placed};
 use super::super::tenant::{Grants, Thing};
 use super::super::timing::{LATER, SOON};
 use super::super::{Reason, Verdict, unpaused};
-use super::{InRam, Ownership, Seen, Step, adopt, first_active, groups, login, whose};
+use super::{InRam, Ownership, Seen, Step, adopt, first_active, groups, login, mfa, whose};
 use crate::api::{Adoption, LoginState, Management, UserState};
 use crate::plan::attachments::{self, Attachment, Wish};
 use crate::plan::marker::{COMMENTS_LIMIT, Marker};
@@ -28,8 +28,13 @@ pub(super) fn next(seen: &Seen) -> Result<Step, Verdict> {
     if let Some(step) = login::take_away(seen, ram).filter(|step| !adopt::waits(seen, step)) {
         return Ok(step);
     }
-    if let Some(step) = adopt::still_within(seen, ram)? {
+    if let Some(step) = mfa::take_away(seen, ram) {
         return Ok(step);
+    }
+    match adopt::still_within(seen, ram) {
+        Ok(None) => {}
+        Ok(Some(look)) => return Ok(look),
+        Err(excess) => return adopt::removal(seen, ram).ok_or(excess),
     }
     if let Some(changes) = changes(seen, user, marker, seen.memory.adoption.adopted())? {
         unpaused(seen.paused)?;

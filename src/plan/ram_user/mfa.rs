@@ -81,12 +81,27 @@ pub fn complete(phase: MfaPhase, wanted: &VirtualMfa) -> bool {
     }
 }
 
+/// What takes a device away that may be in wrong hands, whatever else the user lacks.
+pub(super) fn take_away(seen: &Seen, ram: &InRam) -> Option<Step> {
+    let managed = seen.spec.virtual_mfa.is_some() && seen.spec.state == UserState::Active;
+    if !managed || seen.paused || ram.mfa.is_none() || seen.memory.adoption.holds() {
+        return None;
+    }
+    if seen.mfa.reset.news().is_some() {
+        return Some(Step::RecordMfaReset);
+    }
+    (phase(seen) == Some(MfaPhase::Leaving)).then_some(Step::UnbindMfa)
+}
+
 /// What to do next about the MFA device; `drift` is what is reported besides.
 pub(super) fn next(seen: &Seen, ram: &InRam, drift: &[String]) -> Result<Step, Verdict> {
     let Some(wanted) = seen.spec.virtual_mfa.as_ref().filter(|_| seen.spec.state == UserState::Active) else {
         return Err(rest(seen, drift));
     };
     if seen.mfa.reset.news().is_some() {
+        if ram.mfa.is_some() && seen.memory.adoption.holds() {
+            return Err(Verdict::new(Reason::AdoptionPending).about("its MFA device would be replaced"));
+        }
         return Ok(Step::RecordMfaReset);
     }
     let step = match wanted.state {
@@ -153,8 +168,8 @@ fn taken(seen: &Seen) -> Verdict {
 fn issue(seen: &Seen, wanted: &VirtualMfa, phase: Option<MfaPhase>) -> Result<Option<Step>, Verdict> {
     unpaused(seen.paused)?;
     granted(seen)?;
-    // While a device is being replaced, the seed that is there may be the old one's; after it was taken away, it is nobody's.
-    let trusted = seen.mfa.made || matches!(phase, None | Some(MfaPhase::Issued));
+    // Its serial number is that of every device made here: only a note says that the seed is of the one that is there now.
+    let trusted = seen.mfa.made || phase == Some(MfaPhase::Issued);
     if trusted && seen.mfa.seed == SeedSeen::There {
         return Ok(match (phase, wanted.bind) {
             (Some(MfaPhase::Issued), MfaBinder::Operator) => Some(Step::BindMfa),
@@ -179,10 +194,11 @@ fn make(seen: &Seen, wanted: &VirtualMfa, phase: Option<MfaPhase>) -> Result<Ste
     if seen.account.as_ref().is_ok_and(|account| account.default_domain.is_none()) {
         return Err(Verdict::new(Reason::DomainUnknown).again_in(LATER));
     }
-    if !facts.claimed {
+    let old = facts.exists || phase == Some(MfaPhase::Leaving);
+    // An empty one was tried before, and is written only in the state that was read; whoever made a device that goes is shut out first.
+    if !facts.claimed && (old || facts.seed != SeedSeen::Empty) {
         return Ok(Step::ClaimSeedSecret);
     }
-    let old = facts.exists || phase == Some(MfaPhase::Leaving);
     if old && !facts.deleted {
         return Ok(Step::DeleteMfaDevice(facts.serial.clone()));
     }

@@ -1,6 +1,6 @@
 use super::tests::{account, ram, reason, seen, step};
 use super::*;
-use crate::api::{UserState, VirtualMfa};
+use crate::api::{PolicyAttachment, PolicyKind, UserState, VirtualMfa};
 use crate::plan::Reason;
 use crate::ram::MfaKind;
 
@@ -48,6 +48,8 @@ fn a_seed_is_in_its_secret_before_the_device_is_bound() {
 fn a_device_for_the_person_to_bind_is_handed_over_and_left_alone() {
     let mut seen = with_mfa("User");
     seen.mfa.seed = SeedSeen::There;
+    assert_eq!(step(&seen), Step::ClaimSeedSecret, "without a note it may be the seed of a device that is gone");
+    seen.mfa.made = true;
     assert_eq!(step(&seen), Step::RecordMfa(MfaPhase::Issued));
     remember(&mut seen, MfaPhase::Issued, OURS);
     for seed in [SeedSeen::There, SeedSeen::Absent] {
@@ -216,4 +218,29 @@ fn a_request_is_done_when_the_device_is_where_the_spec_wants_it() {
     for seen in [&operator, &user] {
         assert!(done(seen, MfaPhase::Bound) && done(seen, MfaPhase::Absent) && !done(seen, MfaPhase::Leaving));
     }
+}
+
+#[test]
+fn a_secret_that_is_ready_for_a_seed_is_not_written_again() {
+    let mut seen = with_mfa("Operator");
+    seen.mfa.seed = SeedSeen::Empty;
+    assert_eq!(step(&seen), Step::MakeMfaDevice, "RAM may have refused it before, and may again");
+    seen.mfa.exists = true;
+    assert_eq!(step(&seen), Step::ClaimSeedSecret, "who made that device is shut out before it goes");
+}
+
+#[test]
+fn a_device_in_wrong_hands_goes_whatever_else_is_wrong() {
+    let mut seen = with_mfa("Operator");
+    remember(&mut seen, MfaPhase::Bound, OURS);
+    ram(&mut seen).mfa = Some(device(OURS));
+    seen.spec.policies = Some(vec![PolicyAttachment { kind: PolicyKind::RamPolicy, name: "missing".to_owned() }]);
+    assert_eq!(reason(&seen), Reason::PolicyNotReady);
+    seen.mfa.reset.asked = Some("1".to_owned());
+    assert_eq!(step(&seen), Step::RecordMfaReset);
+    seen.mfa.reset.accepted = Some("1".to_owned());
+    remember(&mut seen, MfaPhase::Leaving, OURS);
+    assert_eq!(step(&seen), Step::UnbindMfa);
+    ram(&mut seen).mfa = None;
+    assert_eq!(reason(&seen), Reason::PolicyNotReady, "another one waits its turn");
 }

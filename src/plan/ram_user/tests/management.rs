@@ -122,6 +122,32 @@ fn nothing_is_taken_away_before_that_is_accepted() {
 }
 
 #[test]
+fn what_is_asked_for_and_too_much_is_judged_too_and_the_rest_goes_all_the_same() {
+    let mut seen = adopted();
+    seen.memory.adoption.accepted = Some(Timestamp::UNIX_EPOCH);
+    let admin = policy("AdministratorAccess");
+    seen.documents.insert(admin.clone(), document("Allow"));
+    ram(&mut seen).policies.push(admin.clone());
+    assert_eq!(step(&seen), Step::DetachPolicy(admin.clone()));
+    // Somebody put the user into a group that it may not be in: what may be taken away is.
+    ram(&mut seen).groups.push("admins".to_owned());
+    assert_eq!(step(&seen), Step::DetachPolicy(admin.clone()));
+    seen.paused = true;
+    assert_eq!(reason(&seen), Reason::AdoptionExceedsTenant);
+    seen.paused = false;
+    ram(&mut seen).groups.clear();
+    // To name it in the spec is no way to keep it.
+    seen.spec.policies = Some(vec![PolicyAttachment { kind: PolicyKind::System, name: admin.name.clone() }]);
+    ram(&mut seen).policies = vec![admin];
+    assert_eq!(reason(&seen), Reason::AdoptionExceedsTenant);
+    seen.spec.policies = Some(Vec::new());
+    seen.spec.groups = Some(vec![GroupMembership { kind: GroupKind::Ram, name: "admins".to_owned() }]);
+    ram(&mut seen).policies.clear();
+    ram(&mut seen).groups.push("admins".to_owned());
+    assert_eq!(reason(&seen), Reason::AdoptionExceedsTenant);
+}
+
+#[test]
 fn what_is_missing_is_attached_and_groups_and_log_on_wait_too() {
     let mut seen = adopted();
     ram(&mut seen).policies.clear();
