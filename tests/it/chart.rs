@@ -6,12 +6,12 @@ use std::process::Output;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
-use kube::api::{Api, PostParams};
+use kube::api::{Api, DeleteParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::support::operator::{NAMESPACE, install_chart};
 use crate::support::ram::Options;
-use crate::world::{World, eventually, shared};
+use crate::world::{World, eventually, merge, shared};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/ram-operator")
@@ -767,4 +767,96 @@ async fn only_the_operator_orders_what_takes_users_away() {
     let operator = format!("--as=system:serviceaccount:{NAMESPACE}:ram-operator");
     create(&order, &[&operator]).await.expect("the operator may order");
     create(&key, &[&operator]).await.expect("and name a key");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_tenant_does_not_allow_is_refused_when_it_is_applied() {
+    let world = World::bare("chart_tenants", Options::default()).await;
+    let (ns, name) = (world.ns.as_str(), world.name.as_str());
+    let tenant = json!({
+        "accountRef": {"name": name},
+        "namespaceSelector": {
+            "matchLabels": {"ram-test": name},
+            "matchExpressions": [
+                {"key": "team", "operator": "DoesNotExist"},
+                {"key": "ram-test", "operator": "In", "values": ["other", name]},
+                {"key": "ram-test", "operator": "NotIn", "values": ["other"]},
+                {"key": "ram-test", "operator": "Exists"},
+            ],
+        },
+        "names": {"users": ["prod.a-?*"]},
+        "attach": {"system": ["AliyunOTS*"], "custom": ["shared-*"], "groups": ["readers"]},
+        "adopt": {"users": ["legacy-*"]},
+    });
+    world.tenant(tenant).await;
+    let wide = json!({"accountRef": {"name": name}, "namespaceSelector": {"matchLabels": {"ram-test": "nobody"}}});
+    let others = json!({"kind": "RamTenant", "metadata": {"name": format!("{name}-others")}, "spec": wide});
+    world.apply(others).await;
+    // Before there are policies: what exists stays as it is.
+    let account = json!({"accountRef": {"name": name}});
+    let with = |more: Value| {
+        let mut spec = account.clone();
+        merge(&mut spec, more);
+        spec
+    };
+    let object = |kind: &str, name: &str, spec: Value| json!({"kind": kind, "metadata": {"name": name, "namespace": ns}, "spec": spec});
+    let admin = json!([{"type": "System", "name": "AdministratorAccess"}]);
+    world.apply(object("RamUser", "older", with(json!({"policies": admin})))).await;
+
+    let chart = folder();
+    let chart = chart.to_str().expect("a path in UTF-8");
+    let (full, selector) = (format!("fullnameOverride={name}"), format!("watchLabelSelector=ram-test={name}"));
+    let install = ["install", name, chart, "--namespace", ns, "--set", "crds.install=false", "--set"];
+    helm_ok(&[&install[..], &[&full, "--set", &selector, "--set", "admissionPolicies.tenants=true"]].concat()).await;
+    let refused = async |kind: &str, spec: Value, says: &str| {
+        let tried = world.try_apply(object(kind, "new", with(spec.clone()))).await;
+        let said = tried.err().map(|error| error.to_string()).unwrap_or_default();
+        if said.contains(&format!("RamTenant {name} ")) && said.contains(says) {
+            Ok(())
+        } else {
+            let _ = world.dynamic(kind, Some(ns)).delete("new", &DeleteParams::default()).await;
+            Err(format!("{kind} {spec}: {said}"))
+        }
+    };
+    for (kind, spec, says) in [
+        ("RamUser", json!({"policies": admin}), "attach.system"),
+        ("RamUser", json!({"policies": [{"type": "Custom", "name": "sharedx"}]}), "attach.custom"),
+        ("RamUser", json!({"groups": [{"type": "Ram", "name": "admins"}]}), "attach.groups"),
+        ("RamUser", json!({"userName": "prodxa-b"}), "names.users"),
+        ("RamUser", json!({"userName": "prod.a-"}), "names.users"),
+        ("RamUser", json!({"deletionPolicy": "Retain"}), "retain"),
+        (
+            "RamUser",
+            json!({"consoleLogin": {"initialPassword": {"source": "Generate", "secret": {"name": "x"}}}}),
+            "consoleLogin",
+        ),
+        ("RamGroup", json!({"policies": admin}), "attach.system"),
+        ("RamGroup", json!({"policies": [], "groupName": "admins"}), "names.groups"),
+        (
+            "RamPolicy",
+            json!({"statements": [{"effect": "Allow", "actions": ["ots:*"], "resources": ["*"]}]}),
+            "documents",
+        ),
+    ] {
+        // Policies and what they read are in force a moment after they were made.
+        eventually("a refusal that names the tenant", || refused(kind, spec.clone(), says)).await;
+    }
+    for (n, spec) in [
+        json!({"policies": [{"type": "System", "name": "AliyunOTSFullAccess"}, {"type": "Custom", "name": "Shared-x"}]}),
+        json!({"groups": [{"type": "Ram", "name": "readers"}], "userName": "prod.a-b"}),
+        json!({"userName": "legacy-x", "adoption": "IfUnowned", "deletionPolicy": "Retain", "attachments": "Report"}),
+        json!({"consoleLogin": {"state": "Disabled"}}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        world.apply(object("RamUser", &format!("fits-{n}"), with(spec))).await;
+    }
+    // Of another account, in a namespace that no tenant selects, and what changes nothing.
+    world.apply(object("RamUser", "elsewhere", json!({"accountRef": {"name": "another"}, "policies": admin}))).await;
+    let free = format!("{ns}-free");
+    world.namespace(&free, json!({"ram-test": name, "team": "b"})).await;
+    world.apply(json!({"kind": "RamUser", "metadata": {"name": "free", "namespace": free}, "spec": with(json!({"policies": admin}))})).await;
+    world.annotate("RamUser", "older", "ram-operator.dev/reconcile", "1").await;
+    helm_ok(&["uninstall", name, "--namespace", ns, "--wait"]).await;
 }
