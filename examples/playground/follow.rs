@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use kube::api::{Api, ApiResource, DynamicObject, ListParams};
 use kube::{Client, ResourceExt};
-use ram_operator::api::{RamAccessKey, RamAccount, RamRevocation, RamTenant, RamUser};
+use ram_operator::api::{RamAccessKey, RamAccount, RamGroup, RamPolicy, RamRevocation, RamTenant, RamUser};
 use serde_json::Value;
 
 use crate::Outcome;
@@ -20,10 +20,12 @@ const POLL: Duration = Duration::from_millis(200);
 pub type Seen = BTreeMap<String, bool>;
 
 /// The operator's kinds, in the order in which they become ready.
-pub fn kinds() -> [ApiResource; 5] {
+pub fn kinds() -> [ApiResource; 7] {
     [
         ApiResource::erase::<RamAccount>(&()),
         ApiResource::erase::<RamTenant>(&()),
+        ApiResource::erase::<RamPolicy>(&()),
+        ApiResource::erase::<RamGroup>(&()),
         ApiResource::erase::<RamUser>(&()),
         ApiResource::erase::<RamAccessKey>(&()),
         ApiResource::erase::<RamRevocation>(&()),

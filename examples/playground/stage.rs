@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Client;
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use ram_operator::api::{self, RamAccount};
 use ram_operator::clock::Clock;
@@ -160,8 +160,9 @@ impl Stage {
 
     fn find(&self, object: &Value) -> Outcome<(Api<DynamicObject>, String)> {
         let [kind, name] = ["/kind", "/metadata/name"].map(|path| text(object, path).unwrap_or_default());
-        let resource = kinds().into_iter().find(|resource| resource.kind == kind);
-        let resource = resource.ok_or_else(|| format!("examples/quickstart.yaml holds an unknown kind: {kind}"))?;
+        let known = kinds().into_iter().chain([ApiResource::erase::<Namespace>(&())]);
+        let resource = known.into_iter().find(|resource| resource.kind == kind);
+        let resource = resource.ok_or_else(|| format!("an example holds an unknown kind: {kind}"))?;
         let api = match text(object, "/metadata/namespace") {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
             None => Api::all_with(self.client.clone(), &resource),

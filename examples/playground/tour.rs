@@ -18,7 +18,10 @@ use crate::voice::Voice;
 
 /// What people copy is what is shown.
 const QUICKSTART: &str = include_str!("../quickstart.yaml");
-/// The Secret that the quickstart's RamAccount names.
+const TEAM: &str = include_str!("../tablestore-team.yaml");
+/// The person who leaves the team.
+const DANA: &str = "RamUser tablestore/dana";
+/// The Secret that both RamAccounts name.
 const CREDENTIALS: &str = "alibaba-credentials";
 /// Where the quickstart's RamAccessKey publishes.
 const NAMESPACE: &str = "default";
@@ -39,20 +42,22 @@ kubectl get ramak reader -o yaml            # status.retiring says when, and who
 kubectl apply -f examples/tenant-team.yaml  # the namespace team-a, for the other examples
 kubectl delete namespace team-a             # after some of them: it goes, and RAM is clean"#;
 
-/// A run through the quickstart.
+/// A run through the quickstart, and through the story of a team.
 pub struct Tour<'a> {
     stage: &'a Stage,
     ram: &'a Emulator,
     voice: Voice,
     follower: Follower,
-    objects: Vec<Value>,
+    quickstart: Vec<Value>,
+    team: Vec<Value>,
 }
 
 impl<'a> Tour<'a> {
-    /// Reads the quickstart and points its RamAccount at the emulator.
+    /// Reads both examples and points their RamAccount at the emulator.
     pub fn new(stage: &'a Stage, ram: &'a Emulator, voice: Voice) -> Outcome<Self> {
         let follower = Follower::new(stage.client.clone(), voice);
-        Ok(Self { stage, ram, voice, follower, objects: objects(&ram.url())? })
+        let [quickstart, team] = [QUICKSTART, TEAM].map(|text| objects(text, &ram.url()));
+        Ok(Self { stage, ram, voice, follower, quickstart: quickstart?, team: team? })
     }
 
     /// The whole tour; `stays`: then everything is there again to play with, until Ctrl-C.
@@ -60,35 +65,57 @@ impl<'a> Tour<'a> {
         self.stage.credentials(CREDENTIALS, &self.ram.access_key()).await?;
         self.voice
             .tell("applying examples/quickstart.yaml, with the RamAccount's endpoints pointed at the emulated RAM");
-        self.come().await?;
-        self.show()?;
+        self.come(&self.quickstart.clone()).await?;
+        self.show(&["get ramacc,ramtenant", "get ramu,ramak,secret -n default"])?;
         self.count();
         self.prove().await?;
-        self.go().await?;
+        self.voice.tell("deleting the RamAccessKey and the RamUser");
+        self.go(&self.quickstart.clone()).await?;
+        self.story().await?;
         if stays { self.invite().await } else { Ok(()) }
     }
 
-    /// Takes the quickstart's objects away.
+    /// A team is set up, one of it leaves, and the rest goes.
+    async fn story(&mut self) -> Outcome<()> {
+        self.voice.tell("applying examples/tablestore-team.yaml: the account's settings, a team with a policy and a group, Dana who logs on, a service");
+        self.come(&self.team.clone()).await?;
+        self.show(&["get rampol,ramgrp,ramu,secret -n tablestore", "get ramu,ramak,secret -n tablestore-ingest"])?;
+        self.count();
+        self.voice.tell("Dana leaves: deleting her RamUser");
+        let dana: Vec<Value> = self.team.iter().filter(|object| named(object) == DANA).cloned().collect();
+        self.delete(&dana).await?;
+        let snapshot = self.ram.snapshot();
+        let hers: Vec<&String> = snapshot.users.keys().filter(|name| name.ends_with(".dana")).collect();
+        if !hers.is_empty() || !snapshot.devices.is_empty() {
+            return Err(format!("RAM still has {hers:?} or an MFA device: please report this").into());
+        }
+        self.voice.tell("her log-on, MFA device, membership and user are gone; the service goes on");
+        self.go(&self.team.clone()).await
+    }
+
+    /// Takes all objects away.
     pub async fn leave(&mut self) -> Outcome<()> {
-        for object in self.objects.iter().rev() {
+        let all: Vec<&Value> = self.team.iter().chain(&self.quickstart).collect();
+        for object in all.iter().rev() {
             self.stage.delete(object).await?;
         }
-        let labels: Vec<String> = self.objects.iter().map(named).collect();
-        let gone = "the objects of the quickstart to go";
+        let labels: Vec<String> = all.into_iter().map(named).collect();
+        let gone = "the objects of the examples to go";
         self.follower.until(gone, |seen| labels.iter().all(|label| !seen.contains_key(label))).await
     }
 
-    async fn come(&mut self) -> Outcome<()> {
-        for object in &self.objects {
+    async fn come(&mut self, objects: &[Value]) -> Outcome<()> {
+        for object in objects {
             self.stage.apply(object).await?;
         }
-        let labels: Vec<String> = self.objects.iter().map(named).collect();
+        let ours = objects.iter().filter(|object| object.pointer("/kind") != Some(&json!("Namespace")));
+        let labels: Vec<String> = ours.map(named).collect();
         let ready = "everything to be Ready";
         self.follower.until(ready, |seen| labels.iter().all(|label| seen.get(label) == Some(&true))).await
     }
 
-    fn show(&self) -> Outcome<()> {
-        for arguments in ["get ramacc,ramtenant", "get ramu,ramak,secret -n default"] {
+    fn show(&self, commands: &[&str]) -> Outcome<()> {
+        for arguments in commands {
             self.voice.tell(&format!("kubectl {arguments}"));
             let output = self.stage.kubectl().args(arguments.split(' ')).output();
             let output = output.map_err(|error| format!("kubectl does not run: {error}. Put it into PATH"))?;
@@ -146,32 +173,35 @@ impl<'a> Tour<'a> {
         Ok(())
     }
 
-    /// Deletes key and user, and sees that nothing of them is left in RAM.
-    async fn go(&mut self) -> Outcome<()> {
-        self.voice.tell("deleting the RamAccessKey and the RamUser");
-        let namespaced: Vec<Value> = self
-            .objects
-            .iter()
-            .rev()
-            .filter(|object| object.pointer("/metadata/namespace").is_some())
-            .cloned()
-            .collect();
+    /// Deletes objects in namespaces, from the last to the first, and waits until they are gone.
+    async fn delete(&mut self, objects: &[Value]) -> Outcome<()> {
+        let namespaced: Vec<&Value> =
+            objects.iter().rev().filter(|object| object.pointer("/metadata/namespace").is_some()).collect();
         for object in &namespaced {
             self.stage.delete(object).await?;
         }
-        let labels: Vec<String> = namespaced.iter().map(named).collect();
-        let gone = "RamAccessKey and RamUser to go";
-        self.follower.until(gone, |seen| labels.iter().all(|label| !seen.contains_key(label))).await?;
+        let labels: Vec<String> = namespaced.into_iter().map(named).collect();
+        let gone = format!("{} to go", labels.join(", "));
+        self.follower.until(&gone, |seen| labels.iter().all(|label| !seen.contains_key(label))).await
+    }
+
+    /// Deletes what an example has in namespaces, and sees that nothing of it is left in RAM.
+    async fn go(&mut self, objects: &[Value]) -> Outcome<()> {
+        self.delete(objects).await?;
 
         let snapshot = self.ram.snapshot();
         let keys = snapshot.minted_keys().count();
         // The operator's own user is the only one that was there before.
         let users: Vec<String> = snapshot.users.keys().filter(|name| *name != "ram-operator").cloned().collect();
-        if keys > 0 || !users.is_empty() {
+        let others = snapshot.groups.len() + snapshot.policies.len() + snapshot.devices.len();
+        if keys > 0 || others > 0 || !users.is_empty() {
             let users = users.join(", ");
-            return Err(format!("RAM still has {keys} keys, and the users {users}: please report this").into());
+            return Err(format!(
+                "RAM still has {keys} keys, {others} groups, policies and MFA devices, and the users {users}: please report this"
+            )
+            .into());
         }
-        self.voice.tell("RAM is clean: no key and no user is left of them");
+        self.voice.tell("RAM is clean: no key, no user, no group and no policy is left of them");
         Ok(())
     }
 
@@ -181,7 +211,7 @@ impl<'a> Tour<'a> {
         let read = r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"ots:Get*","Resource":"*"}]}"#;
         self.ram.person().create_custom_policy("shared-sensors", read);
         self.voice.tell("applying the quickstart again, for you to play with");
-        self.come().await?;
+        self.come(&self.quickstart.clone()).await?;
         self.voice.tell("in another terminal:");
         self.voice.show(&format!("{}\n{TO_TRY}", self.stage.exports()));
         let (id, secret) = self.ram.access_key();
@@ -197,10 +227,10 @@ impl<'a> Tour<'a> {
     }
 }
 
-/// The quickstart's documents, with the endpoints at `url`.
-fn objects(url: &str) -> Outcome<Vec<Value>> {
-    let mut objects: Vec<Value> = serde_saphyr::from_multiple(QUICKSTART)
-        .map_err(|error| format!("examples/quickstart.yaml cannot be read: {error}"))?;
+/// An example's documents, with the endpoints at `url`.
+fn objects(text: &str, url: &str) -> Outcome<Vec<Value>> {
+    let mut objects: Vec<Value> =
+        serde_saphyr::from_multiple(text).map_err(|error| format!("an example cannot be read: {error}"))?;
     for object in &mut objects {
         if object.pointer("/kind") == Some(&json!("RamAccount"))
             && let Some(spec) = object.pointer_mut("/spec").and_then(Value::as_object_mut)

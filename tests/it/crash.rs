@@ -42,6 +42,10 @@ enum Scenario {
     Disband,
     /// The same, and left to RamRevocations at the first trouble.
     DisbandLeave,
+    /// A person with a first password and an MFA device.
+    Person,
+    /// That person goes.
+    Depart,
 }
 
 impl Scenario {
@@ -49,13 +53,20 @@ impl Scenario {
         matches!(self, Self::Team | Self::Disband | Self::DisbandLeave)
     }
 
+    fn person(self) -> bool {
+        matches!(self, Self::Person | Self::Depart)
+    }
+
     fn ends(self) -> bool {
-        matches!(self, Self::Delete | Self::Leave | Self::Disband | Self::DisbandLeave)
+        matches!(self, Self::Delete | Self::Leave | Self::Disband | Self::DisbandLeave | Self::Depart)
     }
 }
 
 /// Objects of a scenario; what others refer to comes last.
 fn objects(scenario: Scenario) -> Vec<(&'static str, &'static str)> {
+    if scenario.person() {
+        return vec![("RamUser", "reader")];
+    }
     let mut all = vec![("RamAccessKey", "ingest"), ("RamUser", "reader")];
     if scenario.team() {
         all.extend([("RamGroup", "readers"), ("RamPolicy", "sensors")]);
@@ -111,7 +122,7 @@ async fn points(scenario: Scenario, moment: Moment, all: impl Iterator<Item = us
 async fn crash(scenario: Scenario, n: usize, moment: Moment) -> bool {
     let world = World::new("crash").await;
     let foreign = bystander(&world);
-    let makes = matches!(scenario, Scenario::Create | Scenario::Team);
+    let makes = matches!(scenario, Scenario::Create | Scenario::Team | Scenario::Person);
     if !makes {
         let operator = world.operator().await;
         set_up(&world, scenario).await;
@@ -167,6 +178,12 @@ async fn start(world: &World, scenario: Scenario, director: Option<&Arc<Director
 }
 
 async fn make(world: &World, scenario: Scenario) {
+    if scenario.person() {
+        world.tenant(json!({"attach": {"system": ["AliyunOTS*"]}, "consoleLogin": "Allow"})).await;
+        let first = json!({"source": "Generate", "secret": {"name": "first"}});
+        let mfa = json!({"secret": {"name": "mfa"}, "bind": "Operator"});
+        return world.user("reader", json!({"consoleLogin": {"initialPassword": first}, "virtualMfa": mfa})).await;
+    }
     if !scenario.team() {
         world.user("reader", json!({})).await;
         return world.key("ingest", "reader", json!({})).await;
@@ -195,7 +212,7 @@ async fn set_up(world: &World, scenario: Scenario) {
 
 async fn ask(world: &World, scenario: Scenario) {
     match scenario {
-        Scenario::Create | Scenario::Team => {}
+        Scenario::Create | Scenario::Team | Scenario::Person => {}
         Scenario::Replace => {
             world.secrets().delete("ingest", &DeleteParams::default()).await.expect("deleted");
         }
@@ -205,7 +222,7 @@ async fn ask(world: &World, scenario: Scenario) {
             let (id, _) = world.pair("ingest").await;
             world.annotate("RamAccessKey", "ingest", annotation::REVOKE, &id).await;
         }
-        Scenario::Delete | Scenario::Leave | Scenario::Disband | Scenario::DisbandLeave => {
+        Scenario::Delete | Scenario::Leave | Scenario::Disband | Scenario::DisbandLeave | Scenario::Depart => {
             for (kind, name) in objects(scenario) {
                 world.delete(kind, name).await;
             }
@@ -265,6 +282,9 @@ async fn finished(world: &World, scenario: Scenario) {
             for (kind, name) in objects(scenario) {
                 world.available(kind, name).await;
             }
+            if scenario.person() {
+                return;
+            }
             eventually("a Secret as asked for", || async {
                 let key = world.keys().get("ingest").await.map_err(|_| "no key")?;
                 if !answered(scenario, &key) {
@@ -290,6 +310,17 @@ async fn settle(world: &World, scenario: Scenario) {
     if scenario.ends() {
         assert!(!snapshot.users.contains_key(&name), "the user is still in RAM");
         assert!(snapshot.groups.is_empty() && snapshot.policies.is_empty(), "{:?}", snapshot.groups.keys());
+        assert!(snapshot.devices.is_empty(), "{:?}", snapshot.devices.keys());
+        return;
+    }
+    if scenario.person() {
+        let secret = world.secrets().get("first").await.expect("a first password");
+        let password = String::from_utf8(secret.data.expect("data")["password"].0.clone()).expect("text");
+        assert!(world.ram.person().password_is(&name, &password), "the Secret has another password than RAM");
+        let devices: Vec<_> = snapshot.devices.values().map(|device| device.user.clone()).collect();
+        assert_eq!((devices.as_slice(), snapshot.users[&name].mfa_device), ([Some(name.clone())].as_slice(), true));
+        let seed = world.secrets().get("mfa").await.expect("a seed").data.expect("data");
+        assert!(seed.contains_key("seed") && seed.contains_key("qr.png"), "{:?}", seed.keys());
         return;
     }
     if scenario.team() {
@@ -352,6 +383,8 @@ async fn one_crash_point() {
         "Team" => Scenario::Team,
         "Disband" => Scenario::Disband,
         "DisbandLeave" => Scenario::DisbandLeave,
+        "Person" => Scenario::Person,
+        "Depart" => Scenario::Depart,
         other => panic!("no scenario {other}"),
     };
     let troubles = [Trouble::QUICK.as_slice(), &[Trouble::Silent]].concat();
@@ -411,4 +444,14 @@ async fn a_crash_at_any_request_of_disbanding_heals() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_at_any_request_of_disbanding_and_a_hand_over_heals() {
     sweep(Scenario::DisbandLeave).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_at_any_request_of_a_person_heals() {
+    sweep(Scenario::Person).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_at_any_request_of_a_departure_heals() {
+    sweep(Scenario::Depart).await;
 }
