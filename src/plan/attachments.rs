@@ -66,9 +66,8 @@ pub enum Attachment {
 /// # Errors
 /// When somebody has to move first.
 pub fn next(wish: &Wish<'_>) -> Result<Attachment, Verdict> {
-    let resolved: Result<Vec<PolicyRef>, Verdict> = wish.wanted.iter().map(|w| resolve(w, wish.references)).collect();
     // What is too much stays until it is known what there is to be.
-    let wanted = resolved?;
+    let wanted = resolved(wish.wanted, wish.references)?;
     let missing: Vec<(&PolicyAttachment, &PolicyRef)> =
         wish.wanted.iter().zip(&wanted).filter(|(_, policy)| !wish.has.iter().any(|has| has.same_as(policy))).collect();
     if let Some((_, first)) = missing.first() {
@@ -87,9 +86,8 @@ pub fn next(wish: &Wish<'_>) -> Result<Attachment, Verdict> {
             return Ok(Attachment::Attach((*first).clone()));
         }
     }
-    let extra = wish.has.iter().filter(|has| !wanted.iter().any(|policy| policy.same_as(has)));
     let mut drift = Vec::new();
-    for policy in extra {
+    for policy in besides(&wanted, wish.has) {
         let document = wish.documents.get(policy);
         match (wish.rest, document.map(|document| document.as_ref().is_some_and(Document::only_denies))) {
             (Attachments::Additive, _) => {}
@@ -113,11 +111,11 @@ pub fn next(wish: &Wish<'_>) -> Result<Attachment, Verdict> {
 /// What `Exclusive` takes away, as far as that was looked at.
 #[must_use]
 pub fn unwanted(wish: &Wish<'_>) -> Vec<PolicyRef> {
-    let wanted: Result<Vec<PolicyRef>, Verdict> = wish.wanted.iter().map(|w| resolve(w, wish.references)).collect();
-    let (Ok(wanted), Attachments::Exclusive) = (wanted, wish.rest) else { return Vec::new() };
+    let (Ok(wanted), Attachments::Exclusive) = (resolved(wish.wanted, wish.references), wish.rest) else {
+        return Vec::new();
+    };
     let goes = |document: &Option<Document>| !document.as_ref().is_some_and(Document::only_denies);
-    let extra = wish.has.iter().filter(|has| !wanted.iter().any(|policy| policy.same_as(has)));
-    extra.filter(|policy| wish.documents.get(*policy).is_some_and(goes)).cloned().collect()
+    besides(&wanted, wish.has).filter(|policy| wish.documents.get(*policy).is_some_and(goes)).cloned().collect()
 }
 
 /// How the policies that are attached differ from those that are asked for, in words.
@@ -137,8 +135,7 @@ pub fn differences(
         .map(|policy| format!("{:?} {}", policy.kind, policy.name))
         .collect();
     let asked: Vec<PolicyRef> = wanted.iter().filter_map(|policy| resolve(policy, references).ok()).collect();
-    let besides = |has: &&PolicyRef| rest != Attachments::Additive && !asked.iter().any(|policy| policy.same_as(has));
-    let extra: Vec<PolicyRef> = has.iter().filter(besides).cloned().collect();
+    let extra: Vec<PolicyRef> = besides(&asked, has).filter(|_| rest != Attachments::Additive).cloned().collect();
     let mut all = Vec::new();
     if !missing.is_empty() {
         all.push(format!("policies that are not attached: {}", missing.join(", ")));
@@ -147,6 +144,19 @@ pub fn differences(
         all.push(format!("policies that are attached besides: {}", listed(&extra)));
     }
     all
+}
+
+/// The policies of a spec as RAM names them.
+///
+/// # Errors
+/// When a RamPolicy has no name in RAM.
+pub fn resolved(wanted: &[PolicyAttachment], references: &References) -> Result<Vec<PolicyRef>, Verdict> {
+    wanted.iter().map(|policy| resolve(policy, references)).collect()
+}
+
+/// What there is besides what is wanted.
+pub fn besides<'a>(wanted: &'a [PolicyRef], has: &'a [PolicyRef]) -> impl Iterator<Item = &'a PolicyRef> {
+    has.iter().filter(|has| !wanted.iter().any(|policy| policy.same_as(has)))
 }
 
 /// A policy of a spec as RAM names it.

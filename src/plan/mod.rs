@@ -86,6 +86,13 @@ impl Verdict {
         self.again_in(wait.max(Duration::from_secs(1)))
     }
 
+    /// What is only watched, with the differences from what is asked for.
+    #[must_use]
+    pub fn observed(drift: &[String]) -> Self {
+        let drift = (!drift.is_empty()).then(|| drift.join("; "));
+        Self { drift, ..Self::new(Reason::Observed) }
+    }
+
     /// The condition's message: what is so, what it is about, what to do.
     #[must_use]
     pub fn message(&self) -> String {

@@ -45,6 +45,5 @@ fn look(seen: &Seen) -> Result<Verdict, Verdict> {
     if let Some(wanted) = &seen.spec.policies {
         drift.extend(differences(wanted, seen.spec.attachments, &ram.policies, &seen.references));
     }
-    let drift = Some(drift.join("; ")).filter(|text| !text.is_empty());
-    Ok(Verdict { drift, ..Verdict::new(Reason::Observed) })
+    Ok(Verdict::observed(&drift))
 }

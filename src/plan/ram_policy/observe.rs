@@ -38,13 +38,12 @@ fn look(seen: &Seen) -> Result<Verdict, Verdict> {
     let Some(policy) = &ram.policy else { return Err(Verdict::new(Reason::NotInRam).about(&seen.policy_name)) };
     let mut drift = Vec::new();
     if seen.spec.description.as_ref().is_some_and(|wanted| wanted != Marker::parse(&policy.description).0) {
-        drift.push("description");
+        drift.push("description".to_owned());
     }
     let given = seen.spec.statements.is_some() || seen.spec.document_json.is_some();
     if given && !Document::parse(&policy.document).is_ok_and(|has| wanted(seen).is_ok_and(|asked| has.same_as(&asked)))
     {
-        drift.push("the document");
+        drift.push("the document".to_owned());
     }
-    let drift = Some(drift.join("; ")).filter(|text| !text.is_empty());
-    Ok(Verdict { drift, ..Verdict::new(Reason::Observed) })
+    Ok(Verdict::observed(&drift))
 }

@@ -1,7 +1,7 @@
 //! Taking over a user that nobody owns. What it has by hand must be what the tenant allows: who gets its keys gets that too.
 
 use super::super::adoption::{exceeding, exceeds};
-use super::super::attachments::{Reference, resolve, unwanted};
+use super::super::attachments::{self, Reference, resolved, unwanted};
 use super::super::document::Document;
 use super::super::tenant::{Grants, Thing};
 use super::super::{Reason, Verdict, unpaused};
@@ -47,8 +47,7 @@ fn within(seen: &Seen, ram: &InRam, grants: &Grants, all: bool) -> Result<Option
     let exclusive = seen.spec.attachments == Attachments::Exclusive && !seen.memory.adoption.holds();
     let goes = |managed: bool| !all && exclusive && managed;
     let extra = if goes(seen.spec.policies.is_some()) { besides(seen, ram)? } else { Vec::new() };
-    let stays = |policy: &&PolicyRef| !extra.iter().any(|other| other.same_as(policy));
-    let policies: Vec<PolicyRef> = ram.policies.iter().filter(stays).cloned().collect();
+    let policies: Vec<PolicyRef> = attachments::besides(&extra, &ram.policies).cloned().collect();
     if let Some(policy) = exceeding(grants, &policies, &seen.documents)? {
         return Ok(Some(Step::LookAtPolicy(policy)));
     }
@@ -74,10 +73,8 @@ fn within(seen: &Seen, ram: &InRam, grants: &Grants, all: bool) -> Result<Option
 
 /// Policies that the spec does not name.
 fn besides(seen: &Seen, ram: &InRam) -> Result<Vec<PolicyRef>, Verdict> {
-    let wanted = seen.spec.policies.iter().flatten().map(|policy| resolve(policy, &seen.references));
-    let wanted = wanted.collect::<Result<Vec<PolicyRef>, Verdict>>()?;
-    let extra = |has: &&PolicyRef| !wanted.iter().any(|policy| policy.same_as(has));
-    Ok(ram.policies.iter().filter(extra).cloned().collect())
+    let wanted = resolved(seen.spec.policies.as_deref().unwrap_or_default(), &seen.references)?;
+    Ok(attachments::besides(&wanted, &ram.policies).cloned().collect())
 }
 
 /// What is taken away although the user has too much: that waits for no tenant.

@@ -43,8 +43,7 @@ fn look(seen: &Seen) -> Result<Verdict, Verdict> {
     }
     drift.extend(groups(seen, ram));
     drift.extend(log_on(seen, ram));
-    let drift = Some(drift.join("; ")).filter(|text| !text.is_empty());
-    Ok(Verdict { drift, ..Verdict::new(Reason::Observed) })
+    Ok(Verdict::observed(&drift))
 }
 
 /// Names of fields that differ, without what is in them.
