@@ -13,6 +13,7 @@
 )]
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -43,13 +44,17 @@ enum Fate {
 fn main() -> ExitCode {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let tree = root.join("target/mutants/tree");
+    // What has gone from the project since the last run must not be there either.
+    if tree.exists() {
+        fs::remove_dir_all(&tree).expect("the old copy goes");
+    }
     copy(&root, &tree);
     let chosen: Vec<String> = std::env::args().skip(1).collect();
     let all = read(&fs::read_to_string(root.join(LIST)).expect("the list of mutants"));
     let wanted = |mutant: &Mutant| chosen.is_empty() || chosen.iter().any(|word| mutant.name.contains(word.as_str()));
     let mutants: Vec<Mutant> = all.into_iter().filter(wanted).collect();
 
-    let untouched = try_tests(&root, &tree);
+    let untouched = try_tests(&root, &tree, Depth::Usual);
     if untouched != Fate::Survived {
         println!("without any mutant the tests should pass: {untouched:?}");
         return ExitCode::FAILURE;
@@ -87,7 +92,7 @@ fn read(text: &str) -> Vec<Mutant> {
     mutants
 }
 
-/// A copy of the project as git lists it; what is unchanged is not written, so that builds stay small.
+/// A copy of the project as git lists it.
 fn copy(root: &Path, tree: &Path) {
     let listed = Command::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard"])
@@ -100,12 +105,8 @@ fn copy(root: &Path, tree: &Path) {
         if !from.is_file() {
             continue;
         }
-        let contents = fs::read(&from).expect("a file of the project");
-        if fs::read(&to).is_ok_and(|copied| copied == contents) {
-            continue;
-        }
         fs::create_dir_all(to.parent().expect("a directory")).expect("a directory for the copy");
-        fs::write(&to, contents).expect("a copy");
+        fs::copy(&from, &to).expect("a copy");
     }
 }
 
@@ -116,32 +117,61 @@ fn try_mutant(root: &Path, tree: &Path, mutant: &Mutant) -> Fate {
         return Fate::OutOfDate;
     }
     fs::write(&path, text.replace(&mutant.from, &mutant.to)).expect("the mutant is written");
-    let fate = try_tests(root, tree);
+    let mut fate = try_tests(root, tree, Depth::Usual);
+    if fate == Fate::Survived {
+        fate = try_tests(root, tree, Depth::Deep);
+    }
     fs::write(&path, text).expect("the mutant is taken back");
     fate
 }
 
-fn cargo(root: &Path, tree: &Path, last: &[&str]) -> Command {
+/// How far the adversary goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Depth {
+    Usual,
+    /// One move more, as `PROOF=long`: some mutants take three moves to do harm. Optimized, since there are many more states.
+    Deep,
+}
+
+impl Depth {
+    fn profile(self) -> &'static [&'static str] {
+        match self {
+            Self::Usual => &[],
+            Self::Deep => &["--release"],
+        }
+    }
+
+    fn proof(self) -> &'static str {
+        match self {
+            Self::Usual => "mutant",
+            Self::Deep => "deep-mutant",
+        }
+    }
+}
+
+fn cargo(root: &Path, tree: &Path, depth: Depth, last: &[&str]) -> Command {
     let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
-    command.args(["test", "--offline", "--test", "proof"]).args(last).current_dir(tree);
-    command.env("CARGO_TARGET_DIR", root.join("target/mutants/target")).env("PROOF", "mutant");
-    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(["test", "--offline", "--test", "proof"]).args(depth.profile()).args(last).current_dir(tree);
+    command.env("CARGO_TARGET_DIR", root.join("target/mutants/target")).env("PROOF", depth.proof());
+    command.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
     command
 }
 
-fn try_tests(root: &Path, tree: &Path) -> Fate {
-    let built = cargo(root, tree, &["--no-run"]).status().expect("cargo runs");
+fn try_tests(root: &Path, tree: &Path, depth: Depth) -> Fate {
+    let built = cargo(root, tree, depth, &["--no-run"]).status().expect("cargo runs");
     if !built.success() {
         return Fate::DoesNotCompile;
     }
-    let mut tests = cargo(root, tree, &["--", "--skip", "the_model_of_ram"]).spawn().expect("cargo runs");
+    let mut tests = cargo(root, tree, depth, &["--", "--skip", "the_model_of_ram"]).spawn().expect("cargo runs");
     let begun = Instant::now();
     loop {
         match tests.try_wait().expect("the tests are there") {
             Some(status) if status.success() => return Fate::Survived,
             Some(_) => return Fate::Caught,
             None if begun.elapsed() > PATIENCE => {
-                tests.kill().expect("the tests can be stopped");
+                // cargo and the tests below it are a group of their own.
+                let group = format!("-{}", tests.id());
+                Command::new("kill").args(["--", &group]).status().expect("the tests can be stopped");
                 tests.wait().expect("the tests end");
                 return Fate::TooLong;
             }

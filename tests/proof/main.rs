@@ -36,13 +36,14 @@ use search::{Cfg, search};
 use world::World;
 
 fn check(mut cfg: Cfg, start: World) {
-    if std::env::var("PROOF").is_ok_and(|value| value == "long") {
+    let proof = std::env::var("PROOF").unwrap_or_default();
+    if matches!(proof.as_str(), "long" | "deep-mutant") {
         cfg.budget += 1;
         cfg.fair = 100;
     }
     if let Err(path) = search(&cfg, start) {
         // A mutant that is caught once need not be caught again.
-        if std::env::var("PROOF").is_ok_and(|value| value == "mutant") {
+        if matches!(proof.as_str(), "mutant" | "deep-mutant") {
             println!("{}:\n  {path}", cfg.name);
             std::process::exit(1);
         }
