@@ -37,8 +37,8 @@ use super::common::{Requests, Span, pending, status};
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"RotationBlocked\")].reason"
     ),
-    printcolumn(name = "Retires", type_ = "string", json_path = ".status.retiring[*].nextTime", priority = 1),
-    printcolumn(name = "Used by", type_ = "string", json_path = ".status.retiring[*].usedBy", priority = 1),
+    printcolumn(name = "Retires", type_ = "string", json_path = ".status.retiring[*].nextTime"),
+    printcolumn(name = "Used by", type_ = "string", json_path = ".status.retiring[*].usedBy"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]

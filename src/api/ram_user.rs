@@ -9,7 +9,7 @@ use super::management::{Adoption, AdoptionStatus, Management, Observed};
 use super::ram_access_key::KeyState;
 use super::virtual_mfa::{VirtualMfa, VirtualMfaStatus};
 
-/// A RAM user with its policies.
+/// A RAM user with its policies, groups, console log-on and MFA.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "ram-operator.dev",
@@ -21,7 +21,7 @@ use super::virtual_mfa::{VirtualMfa, VirtualMfaStatus};
     category = "ram",
     status = "RamUserStatus",
     derive = "PartialEq",
-    doc = "A RAM user with its policies. Annotations: ram-operator.dev/reconcile (any new value: look now), ram-operator.dev/paused (true: no grants and no repairs), ram-operator.dev/reset-password (any new value: another password now), ram-operator.dev/accept-adoption (any value: what was adopted may be made as the spec says), ram-operator.dev/reset-mfa (any new value: another MFA device now).",
+    doc = "A RAM user with its policies, groups, console log-on and MFA. Annotations: ram-operator.dev/reconcile (any new value: look now), ram-operator.dev/paused (true: no grants and no repairs), ram-operator.dev/reset-password (any new value: another password now), ram-operator.dev/accept-adoption (any value: what was adopted may be made as the spec says), ram-operator.dev/reset-mfa (any new value: another MFA device now).",
     validation = Rule::new("self.spec.adoption != 'IfUnowned' || self.spec.deletionPolicy == 'Retain' || (has(self.status) && has(self.status.adoption) && has(self.status.adoption.acceptedTime))").message("`deletionPolicy` must be 'Retain' with the adoption 'IfUnowned', until that is accepted by the annotation ram-operator.dev/accept-adoption"),
     selectable = ".status.userName",
     selectable = ".spec.accountRef.name",

@@ -300,7 +300,8 @@ fn retry(ctx: &Ctx, key: &ObjectKey, error: &Error) -> Action {
 
 /// Writes the status if it differs, publishes an event if `Ready` changed, and says when to look again.
 async fn conclude<K: Kind>(ctx: &Ctx, key: &ObjectKey, passed: Passed<K>) -> Result<Action, Error> {
-    let Passed { mut object, facts, extra, standing, outcome, look, at_most } = passed;
+    let Passed { mut object, facts, mut extra, standing, outcome, look, at_most } = passed;
+    extra.extend(unknown_annotations(&object).map(|message| ("UnknownAnnotation", "UnknownAnnotation", message)));
     let failed = outcome.is_err();
     let failures = ctx.echoes.count(key, failed);
     if let Err(error) = &outcome {
@@ -338,7 +339,7 @@ async fn conclude<K: Kind>(ctx: &Ctx, key: &ObjectKey, passed: Passed<K>) -> Res
                     announce(ctx, &object, verdict).await;
                 }
             }
-            if changed {
+            if changed && verdict.is_some() {
                 tell(ctx, &object, &told, (&extra, &standing)).await;
             }
         }
@@ -410,9 +411,7 @@ fn compose<K: Kind>(
     match verdict {
         Some(verdict) => {
             let mut all = conditions(&previous, verdict, paused(object), generation, now);
-            let unknown =
-                unknown_annotations(object).map(|message| ("UnknownAnnotation", "UnknownAnnotation", message));
-            for (type_, reason, message) in extra.iter().chain(&unknown) {
+            for (type_, reason, message) in extra {
                 all.push(status::condition(&previous, type_, "True", reason, message.clone(), generation, now));
             }
             for (type_, reason, message) in standing {

@@ -377,7 +377,7 @@ async fn the_release_is_installed_and_upgraded() {
     for step in [
         "kubectl -n ram-operator create secret generic alibaba-credentials --from-env-file=credentials.env",
         "kubectl wait --for=condition=Ready ramaccount/default",
-        "kubectl delete ramak,ramu --all -A",
+        "kubectl delete ramak,ramu,ramgrp,rampol --all -A",
         "kubectl get ramrev",
         "kubectl -n ram-operator get lease ram-operator",
     ] {

@@ -89,6 +89,11 @@ async fn requests_without_text_are_none_and_all_that_is_wrong_is_said() {
         "UnknownAnnotation",
         &["paused means something only as true", "unheard-of", "longer than 256"],
     );
+    eventually("an event", || async {
+        let told = world.events("ingest").await;
+        told.iter().any(|reason| reason == "UnknownAnnotation").then_some(()).ok_or(format!("{told:?}"))
+    })
+    .await;
     no_writes(&world);
     assert_eq!(works(&world).await, first);
     world.examine(Some(&operator)).await;

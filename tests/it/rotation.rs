@@ -319,6 +319,14 @@ async fn a_rotation_can_be_asked_for_and_waited_for() {
     let object = looked(&world, "ingest").await;
     assert_well(&object);
     assert_true(&object, "RotationBlocked", "NoFreeSlot", &[&first, "on its way out"]);
+    let mut get = shared().await.cluster.kubectl();
+    get.args(["get", "ramak", "ingest"]).arg(format!("--namespace={}", world.ns));
+    let output = tokio::task::spawn_blocking(move || get.output()).await.expect("no panic").expect("kubectl runs");
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    let retires = object["status"]["retiring"][0]["nextTime"].as_str().expect("a time");
+    for part in ["NEXT ROTATION", "RETIRES", "USED BY", "AGE", first.as_str(), second.as_str(), "NoFreeSlot", retires] {
+        assert!(table.contains(part), "{part} is not in\n{table}");
+    }
     let request = json!({"accepted": "v2", "done": "v1", "accessKeyId": second});
     assert_eq!(object["status"]["requests"]["rotate"], request);
     no_writes(&world);
