@@ -254,7 +254,7 @@ pub struct RamUserStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub policies: Option<Vec<PolicyAttachment>>,
-    /// Groups the user is in, by RAM name; known when `spec.groups` is given, and of a user that is observed.
+    /// Groups the user is in, by RAM name; known when `spec.groups` is given, and of a user that is observed or was adopted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50))]
     pub groups: Option<Vec<String>>,
@@ -266,6 +266,9 @@ pub struct RamUserStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adoption: Option<AdoptionStatus>,
     /// Identity of a user that is only observed.
+    /// Policies and groups of an adopted user, by SHA-256, that were judged last and are all within the tenant's bounds: a key is made only while it has just these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judged_rights: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed: Option<Observed>,
     /// With the management `Plan`: the steps that would be taken next, at most 50.

@@ -37,7 +37,7 @@ use crate::plan::preview::{Foresee, Preview, preview};
 use crate::plan::ram_access_key::{Intent, Journal, Retiring};
 use crate::plan::ram_user::{
     InRam, KeyObject, LoginChange, LoginMemory, Memory, MfaFacts, PasswordSeen, Reset, Seen, Step, grace_ends,
-    has_device, managed, next, pending, same_key, sees,
+    has_device, judged, managed, next, pending, same_key, sees,
 };
 use crate::plan::tenant::{Grants, Thing};
 use crate::plan::timing::READ_LAG;
@@ -474,7 +474,8 @@ impl<'a> UserPass<'a> {
         let mut groups = ram.groups.clone();
         groups.sort();
         let spec = &self.object.spec;
-        status.groups = (spec.groups.is_some() || spec.management == Management::Observe).then_some(groups);
+        let told = spec.groups.is_some() || spec.management == Management::Observe || self.memory.adoption.adopted();
+        status.groups = told.then_some(groups);
         let mut keys: Vec<_> = ram.keys.iter().map(|key| self.inventory(key)).collect();
         keys.sort_by(|a, b| a.id.cmp(&b.id));
         status.access_keys = Some(keys).filter(|keys| !keys.is_empty());
@@ -497,6 +498,7 @@ impl<'a> UserPass<'a> {
         match (wanted.map(|login| login.state), &ram.login) {
             (Some(LoginState::Enabled), Some(profile)) if profile.enabled == Some(true) && !suspended => {
                 let memory = login.get_or_insert_default();
+        status.judged_rights = judged(&self.seen(), status.judged_rights.take());
                 memory.state = LoginState::Enabled;
                 // What was there at the first sight counts as given: a password is pushed only when it changes.
                 if let PasswordSeen::There(seal) = &self.found.seen

@@ -4,7 +4,7 @@ use kube::ResourceExt as _;
 use ram_operator::api::annotation;
 use serde_json::{Value, json};
 
-use crate::rotation::{assert_says, no_writes};
+use crate::rotation::{ask, assert_says, assert_true, done, no_writes};
 use crate::world::{World, condition, eventually, merge};
 
 const READ: &str = "AliyunOTSReadOnlyAccess";
@@ -196,6 +196,61 @@ async fn an_adopted_user_that_gets_too_much_by_hand_gets_no_new_key() {
     world.key("ingest", "reader", json!({})).await;
     world.ready("RamAccessKey", "ingest", "False", "AdoptionExceedsTenant").await;
     no_writes(&world);
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_adopted_user_got_since_the_last_look_is_seen_before_each_mint() {
+    let world = corner("adopt_since").await;
+    let operator = world.operator().await;
+    let (name, person) = ("legacy-a-reader", world.ram.person());
+    by_hand(&world, name, &[READ]);
+    world.user("reader", adopting(name, json!({"attachments": "Report"}))).await;
+    world.available("RamUser", "reader").await;
+    world.writes();
+    // Nobody asks the RamUser to look: its next look is an hour away.
+    person.attach(name, "System", ADMIN);
+    world.key("ingest", "reader", json!({})).await;
+    world.ready("RamUser", "reader", "False", "AdoptionExceedsTenant").await;
+    world.ready("RamAccessKey", "ingest", "False", "AdoptionExceedsTenant").await;
+    no_writes(&world);
+    person.detach(name, "System", ADMIN);
+    world.reconcile("RamUser", "reader").await;
+    world.available("RamAccessKey", "ingest").await;
+    assert_eq!(world.writes(), [format!("CreateAccessKey {name}")]);
+    person.attach(name, "System", ADMIN);
+    ask(&world, "rotate", "1").await;
+    world.ready("RamUser", "reader", "False", "AdoptionExceedsTenant").await;
+    let shown = world.ready("RamAccessKey", "ingest", "False", "AdoptionExceedsTenant").await;
+    assert_true(&shown, "RotationBlocked", "AdoptionExceedsTenant", &["reader"]);
+    no_writes(&world);
+    person.detach(name, "System", ADMIN);
+    world.reconcile("RamUser", "reader").await;
+    done(&world, "rotate", "1").await;
+    assert_eq!(world.writes(), [format!("CreateAccessKey {name}")]);
+    let shown = world.available("RamUser", "reader").await;
+    assert_eq!((&shown["status"]["policies"], &shown["status"]["groups"]), (&json!([attached(READ)]), &json!([])));
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_an_adopted_user_joined_since_the_last_look_is_judged_before_its_first_key() {
+    let world = corner("adopt_joined").await;
+    let operator = world.operator().await;
+    let (name, person) = ("legacy-a-reader", world.ram.person());
+    by_hand(&world, name, &[READ]);
+    world.user("reader", adopting(name, json!({}))).await;
+    world.available("RamUser", "reader").await;
+    world.writes();
+    person.add_to_group(name, "readers");
+    world.key("ingest", "reader", json!({})).await;
+    world.available("RamAccessKey", "ingest").await;
+    assert_eq!(world.writes(), [format!("CreateAccessKey {name}")]);
+    // The key waited for this, though groups are not managed.
+    let status = world.users().get("reader").await.expect("there").status.expect("a status");
+    assert_eq!(status.groups, Some(vec!["readers".to_owned()]));
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }

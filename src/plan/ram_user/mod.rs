@@ -27,7 +27,7 @@ use super::{AccountView, Next, Verdict};
 use crate::api::{LoginState, Management, MfaPhase, RamUserSpec};
 use crate::ram::{AccessKey, KeyStatus, LoginProfile, MfaInfo, NewUser, PolicyRef, User, UserChanges};
 
-pub use adopt::pending;
+pub use adopt::{judged, pending};
 pub use delete::grace_ends;
 pub use login::{LoginChange, LoginMemory, PasswordSeen, Reset, managed, same_key};
 pub use mfa::{MfaFacts, MfaMemory, SeedSeen, complete, has_device};
