@@ -117,7 +117,7 @@ pub fn pending(seen: &Seen) -> Vec<String> {
     let (Some(ram), Some(marker), true) = (&seen.ram, &seen.marker, seen.memory.adoption.holds()) else {
         return Vec::new();
     };
-    let ours = |user: &User| !matches!(whose(&seen.memory, marker, user), Ownership::Not(_));
+    let ours = |user: &User| !matches!(whose(seen, marker, user), Ownership::Not(_));
     if !ram.user.as_ref().is_some_and(ours) {
         return Vec::new();
     }

@@ -50,6 +50,41 @@ fn what_nobody_owns_is_noted_and_then_marked_and_keeps_its_text() {
 }
 
 #[test]
+fn what_another_object_owns_is_not_adopted_whatever_became_of_its_marker() {
+    let mut seen = by_hand();
+    seen.elsewhere = Elsewhere::Owned;
+    assert_eq!(reason(&seen), Reason::OwnedElsewhere);
+    seen.memory.adoption.noted = Some(Timestamp::UNIX_EPOCH);
+    assert_eq!(reason(&seen), Reason::OwnedElsewhere, "whoever noted it first");
+}
+
+#[test]
+fn what_an_earlier_object_left_is_taken_back_only_where_a_tenant_tells_what_it_was() {
+    let mut seen = seen();
+    let earlier = Marker { uid: "ffffffff".to_owned(), ..marker() };
+    ram(&mut seen).user = Some(user(&earlier.append_to("by hand")));
+    seen.memory = Memory::default();
+    assert!(matches!(step(&seen), Step::UpdateUser(_)));
+    seen.tenant = Err(Verdict::new(Reason::NotATenant));
+    for finalizer in [true, false] {
+        seen.finalizer = finalizer;
+        assert_eq!(reason(&seen), Reason::NotATenant);
+    }
+    seen.finalizer = true;
+    seen.memory.user_id = Some(ID.to_owned());
+    assert!(matches!(step(&seen), Step::UpdateUser(_)), "it knows its own");
+    // A RamRevocation is to take that marker off: it is nobody's.
+    let mut left = by_hand();
+    ram(&mut left).user.as_mut().expect("a user").comments = earlier.append_to("by hand");
+    left.elsewhere = Elsewhere::Left;
+    assert_eq!(step(&left), Step::RecordAdoption);
+    left.spec.adoption = Adoption::Never;
+    assert_eq!(reason(&left), Reason::Foreign);
+    (left.deleting, left.finalizer) = (true, true);
+    assert_eq!(step(&left), Step::RemoveFinalizer);
+}
+
+#[test]
 fn rights_are_remembered_only_when_all_of_them_are_within_the_tenants_grant() {
     let mut seen = adopted();
     let before = Some("before".to_owned());
