@@ -227,6 +227,7 @@ impl Operator {
             stopping: stop.clone(),
             wake_all: tokio::sync::watch::Sender::new(0),
             wake_accounts: tokio::sync::watch::Sender::new(0),
+            wake_poked_users: tokio::sync::watch::Sender::new(0),
         }
     }
 

@@ -21,6 +21,7 @@ use super::ram_user::{Attachments, PolicyAttachment, UserDeletionPolicy};
     doc = "A RAM group with its policies; RamUsers join it by spec.groups. Annotations: ram-operator.dev/reconcile (any new value: look now), ram-operator.dev/paused (true: no grants and no repairs), ram-operator.dev/accept-adoption (any value: what was adopted may be made as the spec says).",
     validation = Rule::new("self.spec.adoption != 'IfUnowned' || self.spec.deletionPolicy == 'Retain' || (has(self.status) && has(self.status.adoption) && has(self.status.adoption.acceptedTime))").message("`deletionPolicy` must be 'Retain' with the adoption 'IfUnowned', until that is accepted by the annotation ram-operator.dev/accept-adoption"),
     selectable = ".status.groupName",
+    selectable = ".status.groupId",
     selectable = ".spec.accountRef.name",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),

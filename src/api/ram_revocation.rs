@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common::{AccountRef, Requests, pending, status};
 use super::ram_access_key::Intent;
+use super::ram_user::UserDeletionPolicy;
 
 /// What is still to be taken away from RAM.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +21,7 @@ use super::ram_access_key::Intent;
     doc = "What is still to be taken away from RAM: an order that outlives the object that gave it, or one of a person, by key id. Annotations: ram-operator.dev/abandon (why: gives the order up, and what it is about stays in RAM), ram-operator.dev/reconcile (any new value: look now).",
     selectable = ".spec.accountRef.name",
     selectable = ".spec.order.user.userName",
+    selectable = ".spec.leftOver.ramName",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Key ID", type_ = "string", json_path = ".spec.accessKeyId"),
@@ -63,7 +65,7 @@ pub struct RamRevocationSpec {
     pub left_over: Option<LeftOver>,
 }
 
-/// A policy or group that is still to be deleted.
+/// A policy or group that is still to be deleted, or to lose our marker.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LeftOver {
@@ -89,6 +91,9 @@ pub struct LeftOver {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub identity: Option<String>,
+    /// `Delete`: it is deleted. `Retain`: it stays, as it was there before it was adopted, and only our marker is taken off. Default: `Delete`.
+    #[serde(default)]
+    pub deletion_policy: UserDeletionPolicy,
 }
 
 /// Kinds that may leave something over.
@@ -152,7 +157,7 @@ pub struct OrderedUser {
     /// Name of its RamUser.
     #[schemars(length(max = 253))]
     pub name: String,
-    /// The start of its RamUser's uid, as in the marker, when the user itself is to be deleted; void if an object took the user back.
+    /// The start of its RamUser's uid, as in the marker, when the user itself is to be deleted, or to lose our marker; void if an object took the user back.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8))]
     pub marker_uid: Option<String>,
@@ -166,6 +171,9 @@ pub struct OrderedUser {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 40))]
     pub not_before: Option<String>,
+    /// `Delete`: it is deleted. `Retain`: it stays, as it was there before it was adopted, and only our marker is taken off. Default: `Delete`.
+    #[serde(default)]
+    pub deletion_policy: UserDeletionPolicy,
 }
 
 /// How far the order has come.

@@ -24,6 +24,7 @@ use super::virtual_mfa::{VirtualMfa, VirtualMfaStatus};
     doc = "A RAM user with its policies, groups, console log-on and MFA. Annotations: ram-operator.dev/reconcile (any new value: look now), ram-operator.dev/paused (true: no grants and no repairs), ram-operator.dev/reset-password (any new value: another password now), ram-operator.dev/accept-adoption (any value: what was adopted may be made as the spec says), ram-operator.dev/reset-mfa (any new value: another MFA device now).",
     validation = Rule::new("self.spec.adoption != 'IfUnowned' || self.spec.deletionPolicy == 'Retain' || (has(self.status) && has(self.status.adoption) && has(self.status.adoption.acceptedTime))").message("`deletionPolicy` must be 'Retain' with the adoption 'IfUnowned', until that is accepted by the annotation ram-operator.dev/accept-adoption"),
     selectable = ".status.userName",
+    selectable = ".status.userId",
     selectable = ".spec.accountRef.name",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
@@ -254,7 +255,7 @@ pub struct RamUserStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub policies: Option<Vec<PolicyAttachment>>,
-    /// Groups the user is in, by RAM name; known when `spec.groups` is given, and of a user that is observed.
+    /// Groups the user is in, by RAM name; known when `spec.groups` is given, and of a user that is observed or was adopted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50))]
     pub groups: Option<Vec<String>>,
@@ -265,6 +266,9 @@ pub struct RamUserStatus {
     /// How far the adoption of the user has come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adoption: Option<AdoptionStatus>,
+    /// Policies and groups of an adopted user, by SHA-256, that were judged last and are all within the tenant's bounds: a key is made only while it has just these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judged_rights: Option<String>,
     /// Identity of a user that is only observed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed: Option<Observed>,

@@ -79,6 +79,8 @@ pub struct Ctx {
     pub wake_all: tokio::sync::watch::Sender<u64>,
     /// Wakes accounts: one of them went, or its credentials were refused.
     pub wake_accounts: tokio::sync::watch::Sender<u64>,
+    /// Wakes users that were poked.
+    pub wake_poked_users: tokio::sync::watch::Sender<u64>,
 }
 
 /// Names an object of a kind.

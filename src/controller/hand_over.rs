@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use super::drive::{Ctx, Kind, ObjectKey, note};
 use super::error::Error;
-use crate::api::{AccountRef, FINALIZER, LeftOver, Order, RamAccount, RamRevocation, RamRevocationSpec};
+use crate::api::{
+    AccountRef, FINALIZER, LeftOver, Order, RamAccount, RamRevocation, RamRevocationSpec, UserDeletionPolicy,
+};
 use crate::plan::Verdict;
 
 /// What an object does after a pass.
@@ -46,10 +48,23 @@ pub enum Left {
     Over(LeftOver),
 }
 
+impl Left {
+    /// Whether it stays in RAM, without our marker.
+    fn stays(&self) -> bool {
+        let policy = match self {
+            Self::Order(order) => order.user.deletion_policy,
+            Self::Over(left) => left.deletion_policy,
+        };
+        policy == UserDeletionPolicy::Retain
+    }
+}
+
 /// Leaves the rest to a RamRevocation. Doing so twice leaves one.
 pub async fn leave<K: Kind>(ctx: &Ctx, object: &K, account: String, left: Left) -> Result<(), Error> {
     let uid = object.uid().unwrap_or_default();
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let what =
+        if left.stays() { "Our marker is taken off what stays in RAM" } else { "What is left in RAM is taken away" };
     let (order, left_over) = match left {
         Left::Order(order) => {
             (Some(Order { from: format!("{}/{namespace}/{name}", K::KIND), uid: uid.clone(), ..*order }), None)
@@ -77,7 +92,7 @@ pub async fn leave<K: Kind>(ctx: &Ctx, object: &K, account: String, left: Left) 
         Err(kube::Error::Api(status)) if status.is_already_exists() => {}
         Err(error) => return Err(error.into()),
     }
-    let message = format!("What is left in RAM is taken away by RamRevocation {}.", revocation.name_any());
+    let message = format!("{what} by RamRevocation {}.", revocation.name_any());
     note(ctx, object, EventType::Normal, "HandedOver", message).await;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! RamRevocation of a policy or group that its object left behind.
+//! RamRevocation of a policy or group that its object left behind: it is deleted, or stays without our marker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::error::Error;
 use super::ram_group::mark_ours;
 use super::ram_policy::{as_policy, custom, detach, holders, still_in_use};
 use super::{ram_group, ram_policy};
-use crate::api::{FINALIZER, LeftKind, LeftOver, RamGroup, RamPolicy, RamRevocation, annotation};
+use crate::api::{FINALIZER, LeftKind, LeftOver, RamGroup, RamPolicy, RamRevocation, UserDeletionPolicy, annotation};
 use crate::plan::ram_revocation::{LeftInRam, LeftSeen, LeftStep, left};
 use crate::plan::{Next, Reason, Verdict, ram_group as group_plan, ram_policy as policy_plan};
 use crate::ram::{self, Lane, PolicyEntities};
@@ -87,11 +87,16 @@ impl LeftPass<'_> {
         }))
     }
 
+    /// Whether only our marker goes: nobody has to be asked who has it.
+    fn stays(&self) -> bool {
+        self.over.deletion_policy == UserDeletionPolicy::Retain
+    }
+
     async fn look_at_policy(&self) -> Result<LeftInRam, Error> {
         let client = self.client()?;
         let policy = custom(&self.over.ram_name);
         let Some(detail) = client.policy(&policy).await? else { return Ok(LeftInRam::Gone) };
-        let attached = detail.attachment_count != Some(0);
+        let attached = !self.stays() && detail.attachment_count != Some(0);
         let entities =
             if attached { client.list_entities_for_policy(&policy).await? } else { PolicyEntities::default() };
         let holders = holders(client, self.owner(), &entities).await?;
@@ -101,6 +106,9 @@ impl LeftPass<'_> {
     async fn look_at_group(&self) -> Result<LeftInRam, Error> {
         let (client, name) = (self.client()?, &self.over.ram_name);
         let Some(group) = client.group(name).await? else { return Ok(LeftInRam::Gone) };
+        if self.stays() {
+            return Ok(LeftInRam::Group(group_plan::InRam { group: Some(group), ..group_plan::InRam::default() }));
+        }
         let (policies, members) =
             futures::join!(client.list_policies_for_group(name), client.list_users_for_group(name));
         let policies = policies?.into_iter().map(|attached| attached.policy).collect();
@@ -112,6 +120,7 @@ impl LeftPass<'_> {
     async fn on_policy(&self, step: policy_plan::Step) -> Result<(), Error> {
         let (client, name) = (self.client()?, &self.over.ram_name);
         match step {
+            policy_plan::Step::Describe(text) => Ok(client.update_policy_description(name, &text).await?),
             policy_plan::Step::Detach(holder) => detach(client, &holder, &custom(name)).await,
             policy_plan::Step::Delete => still_in_use(client.delete_policy(name).await),
             _ => Ok(()),
@@ -121,6 +130,7 @@ impl LeftPass<'_> {
     async fn on_group(&self, step: group_plan::Step) -> Result<(), Error> {
         let (client, name) = (self.client()?, &self.over.ram_name);
         match step {
+            group_plan::Step::Comment(text) => Ok(client.update_group(name, &text).await?),
             group_plan::Step::DetachPolicy(policy) => Ok(client.detach_policy_from_group(name, &policy).await?),
             group_plan::Step::RemoveMember(member) => Ok(client.remove_user_from_group(&member, name).await?),
             group_plan::Step::Delete => still_in_use(client.delete_group(name).await),
@@ -134,7 +144,7 @@ impl LeftPass<'_> {
             None => (
                 EventType::Normal,
                 "Revoked",
-                "What was ordered is taken away, or belongs to somebody again.".to_owned(),
+                "What was ordered is taken away, belongs to somebody again, or stays without our marker.".to_owned(),
             ),
         };
         note(self.ctx, &self.object, type_, reason, message).await;

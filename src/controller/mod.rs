@@ -5,6 +5,7 @@ pub mod console_login;
 pub mod credentials;
 pub mod drive;
 pub mod echo;
+pub mod elsewhere;
 pub mod error;
 pub mod hand_over;
 pub mod left_over;

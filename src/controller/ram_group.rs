@@ -11,6 +11,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::accounts::Account;
 use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, now, paused, set_finalizer};
+use super::elsewhere::{self, Found};
 use super::error::Error;
 use super::hand_over::{Left, Patience, leave, patience};
 use super::management::{adopting, adoption_status, listed};
@@ -19,13 +20,15 @@ use super::references::{Referred, references};
 use super::status;
 use super::tenancy;
 use crate::api::{
-    FINALIZER, LeftKind, LeftOver, Management, Observed, PolicyKind, RamGroup, RamGroupStatus, RamPolicy, annotation,
+    Adoption, FINALIZER, LeftKind, LeftOver, Management, Observed, PolicyKind, RamGroup, RamGroupStatus, RamPolicy,
+    UserDeletionPolicy, annotation,
 };
 use crate::plan::adoption::{self, Adopting, may_be};
 use crate::plan::attachments::{Documents, References, shown};
 use crate::plan::document::Document;
 use crate::plan::marker::Marker;
 use crate::plan::names::generated;
+use crate::plan::ownership::Elsewhere;
 use crate::plan::preview::{Foresee, Preview, preview};
 use crate::plan::ram_group::{InRam, Memory, Seen, Step, next, pending, sees};
 use crate::plan::tenant::{Grants, Thing};
@@ -107,6 +110,7 @@ struct GroupPass<'a> {
     references: References,
     ram: Option<InRam>,
     witnessed: bool,
+    elsewhere: Elsewhere,
     changed: bool,
     documents: Documents,
     quota_reached: bool,
@@ -130,6 +134,7 @@ impl<'a> GroupPass<'a> {
             references: References::new(),
             ram: None,
             witnessed: false,
+            elsewhere: Elsewhere::Nothing,
             changed: true,
             documents: Documents::new(),
             quota_reached: false,
@@ -191,6 +196,7 @@ impl<'a> GroupPass<'a> {
             tenant: self.tenant.clone().unwrap_or_else(|| Err(Verdict::new(Reason::NotATenant))),
             ram: self.ram.clone(),
             witnessed: self.witnessed,
+            elsewhere: self.elsewhere,
             references: self.references.clone(),
             documents: self.documents.clone(),
             quota_reached: self.quota_reached,
@@ -237,10 +243,29 @@ impl<'a> GroupPass<'a> {
         Ok(())
     }
 
+    /// What other objects say of a group that this one does not know.
+    async fn look_elsewhere(&self) -> Result<Elsewhere, Error> {
+        let group = self.ram.as_ref().and_then(|ram| ram.group.as_ref());
+        let (Ok(account), Some(group), Some(ours), None) = (&self.account, group, self.marker(), &self.memory.group_id)
+        else {
+            return Ok(Elsewhere::Nothing);
+        };
+        let spec = &self.object.spec;
+        let found = Found {
+            account_id: &account.view.account_id,
+            text: &group.comments,
+            ours: &ours,
+            adopts: spec.adoption == Adoption::IfUnowned && spec.management != Management::Observe && !self.deleting(),
+            owned: &[("groupId", group.id.as_str())],
+            ordered: ("leftOver.ramName", group.name.as_str()),
+        };
+        elsewhere::look(self.ctx, &self.object, &found).await
+    }
+
     /// Found again after its status was lost, written before a crash, or made again after somebody deleted it.
     fn recognise(&mut self) {
         let group = self.ram.as_ref().and_then(|ram| ram.group.as_ref());
-        if let (Some(group), Some(ours)) = (group, self.marker())
+        if let (Some(group), Some(ours), Elsewhere::Nothing) = (group, self.marker(), self.elsewhere)
             && let Some(marker) = Marker::parse(&group.comments).1.filter(|marker| marker.same_object(&ours))
         {
             let lost = self.memory.group_id.is_none();
@@ -275,8 +300,13 @@ impl<'a> GroupPass<'a> {
         }
     }
 
+    /// Leaves the rest to a RamRevocation, and goes. A group that was made here and is to stay keeps its marker then; one that was adopted must
+    /// not, or an object made again under that name would take it for its own making.
     async fn hand_over(&mut self) -> Result<(), Error> {
-        if !self.retains() {
+        let may_be = self.memory.group_id.is_none() && self.may_be_adopted();
+        self.memory.adoption = self.memory.adoption.recognised(may_be, now(self.ctx));
+        let retains = self.retains();
+        if !retains || self.memory.adoption.adopted() {
             let left = LeftOver {
                 kind: LeftKind::RamGroup,
                 namespace: self.key.namespace.clone(),
@@ -285,6 +315,7 @@ impl<'a> GroupPass<'a> {
                 account_id: self.memory.account_id.clone(),
                 ram_name: self.group_name(),
                 identity: self.memory.group_id.clone(),
+                deletion_policy: if retains { UserDeletionPolicy::Retain } else { UserDeletionPolicy::Delete },
             };
             let account = self.object.spec.account_ref.name.clone();
             leave(self.ctx, &self.object, account, Left::Over(left)).await?;
@@ -439,6 +470,7 @@ impl Pass for GroupPass<'_> {
         let here = self.account.as_ref().is_ok_and(|account| account.view.has(self.memory.account_id.as_ref()));
         if here && self.changed {
             self.observe_ram().await?;
+            self.elsewhere = self.look_elsewhere().await?;
             self.changed = false;
         }
         self.recognise();

@@ -11,6 +11,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::accounts::Account;
 use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, now, paused, set_finalizer};
+use super::elsewhere::{self, Found};
 use super::error::Error;
 use super::hand_over::{Left, Patience, leave, patience};
 use super::management::{adopting, adoption_status, listed};
@@ -18,13 +19,14 @@ use super::references::Referred;
 use super::status;
 use super::tenancy;
 use crate::api::{
-    AttachedTo, FINALIZER, LeftKind, LeftOver, Management, Observed, RamPolicy, RamPolicyStatus, Written, annotation,
+    Adoption, AttachedTo, FINALIZER, LeftKind, LeftOver, Management, Observed, RamPolicy, RamPolicyStatus,
+    UserDeletionPolicy, Written, annotation,
 };
 use crate::digest;
 use crate::plan::adoption::{self, Adopting, may_be};
 use crate::plan::marker::Marker;
 use crate::plan::names::policy_name as generated;
-use crate::plan::ownership::{Known, Ownership, ownership};
+use crate::plan::ownership::{Elsewhere, Known, Ownership, ownership};
 use crate::plan::preview::{Preview, preview};
 use crate::plan::ram_policy::{Holder, InRam, Memory, Policy, Seen, Step, next, pending, sees};
 use crate::plan::tenant::{Grants, Thing};
@@ -113,6 +115,7 @@ struct PolicyPass<'a> {
     detail: Option<PolicyDetail>,
     entities: PolicyEntities,
     witnessed: bool,
+    elsewhere: Elsewhere,
     made_here: bool,
     changed: bool,
     /// What would be done, where that is only listed.
@@ -136,6 +139,7 @@ impl<'a> PolicyPass<'a> {
             detail: None,
             entities: PolicyEntities::default(),
             witnessed: false,
+            elsewhere: Elsewhere::Nothing,
             made_here: false,
             changed: true,
             plan: None,
@@ -196,6 +200,7 @@ impl<'a> PolicyPass<'a> {
             tenant: self.tenant.clone().unwrap_or_else(|| Err(Verdict::new(Reason::NotATenant))),
             ram: self.ram.clone(),
             witnessed: self.witnessed,
+            elsewhere: self.elsewhere,
         }
     }
 
@@ -227,9 +232,28 @@ impl<'a> PolicyPass<'a> {
         holders(client, owner, &self.entities).await
     }
 
+    /// What other objects say of a policy that this one does not know.
+    async fn look_elsewhere(&self) -> Result<Elsewhere, Error> {
+        let (Ok(account), Some(detail), Some(ours), None) =
+            (&self.account, &self.detail, self.marker(), &self.memory.create_time)
+        else {
+            return Ok(Elsewhere::Nothing);
+        };
+        let (spec, policy) = (&self.object.spec, as_policy(detail));
+        let found = Found {
+            account_id: &account.view.account_id,
+            text: &policy.description,
+            ours: &ours,
+            adopts: spec.adoption == Adoption::IfUnowned && spec.management != Management::Observe && !self.deleting(),
+            owned: &[("policyName", detail.policy.name.as_str()), ("createTime", policy.create_time.as_str())],
+            ordered: ("leftOver.ramName", detail.policy.name.as_str()),
+        };
+        elsewhere::look(self.ctx, &self.object, &found).await
+    }
+
     /// Found again after its status was lost, written before a crash, or made again after somebody deleted it.
     fn recognise(&mut self) {
-        if let (Some(detail), Some(ours)) = (&self.detail, self.marker())
+        if let (Some(detail), Some(ours), Elsewhere::Nothing) = (&self.detail, self.marker(), self.elsewhere)
             && let Some(marker) = Marker::parse(&detail.description).1.filter(|marker| marker.same_object(&ours))
         {
             // One that this pass made shows here first, too.
@@ -265,8 +289,13 @@ impl<'a> PolicyPass<'a> {
         }
     }
 
+    /// Leaves the rest to a RamRevocation, and goes. A policy that was made here and is to stay keeps its marker then; one that was adopted must
+    /// not, or an object made again under that name would take it for its own making.
     async fn hand_over(&mut self) -> Result<(), Error> {
-        if !self.retains() {
+        let may_be = self.memory.create_time.is_none() && self.may_be_adopted();
+        self.memory.adoption = self.memory.adoption.recognised(may_be, now(self.ctx));
+        let retains = self.retains();
+        if !retains || self.memory.adoption.adopted() {
             let left = LeftOver {
                 kind: LeftKind::RamPolicy,
                 namespace: self.key.namespace.clone(),
@@ -275,6 +304,7 @@ impl<'a> PolicyPass<'a> {
                 account_id: self.memory.account_id.clone(),
                 ram_name: self.policy_name(),
                 identity: self.memory.create_time.clone(),
+                deletion_policy: if retains { UserDeletionPolicy::Retain } else { UserDeletionPolicy::Delete },
             };
             let account = self.object.spec.account_ref.name.clone();
             leave(self.ctx, &self.object, account, Left::Over(left)).await?;
@@ -290,8 +320,9 @@ impl<'a> PolicyPass<'a> {
             return status;
         };
         let policy = as_policy(detail);
+        let Memory { create_time, marker_uid, .. } = &self.memory;
         let known =
-            Known { identity: self.memory.create_time.as_deref(), marker_uid: self.memory.marker_uid.as_deref() };
+            Known { identity: create_time.as_deref(), marker_uid: marker_uid.as_deref(), elsewhere: self.elsewhere };
         if known.identity.is_none()
             || matches!(ownership(known, &ours, &policy.create_time, &policy.description), Ownership::Not(_))
         {
@@ -452,6 +483,7 @@ impl Pass for PolicyPass<'_> {
         let here = self.account.as_ref().is_ok_and(|account| account.view.has(self.memory.account_id.as_ref()));
         if here && self.changed {
             self.observe_ram().await?;
+            self.elsewhere = self.look_elsewhere().await?;
             self.changed = false;
         }
         self.recognise();

@@ -23,7 +23,7 @@ use crate::plan::mfa_device;
 use crate::plan::ram_access_key::Retiring;
 use crate::plan::ram_revocation::{Claim, InRam, Owner, Publisher, Seen, Step, next, settled, wants_user};
 use crate::plan::{Next, Reason, Verdict};
-use crate::ram::{self, KeyStatus, Lane, LastUsed, LoginChanges, MfaKind};
+use crate::ram::{self, KeyStatus, Lane, LastUsed, LoginChanges, MfaKind, UserChanges};
 
 impl Kind for RamRevocation {
     const KIND: &'static str = "RamRevocation";
@@ -65,6 +65,8 @@ struct RevocationPass<'a> {
     client: Option<ram::Client>,
     /// RAM's `UserName` and `UserId`, as far as they are known.
     user: (Option<String>, Option<String>),
+    /// What stands before the marker in the user's comments.
+    text: String,
     ram: Option<InRam>,
     listed: Option<Timestamp>,
     live_user: bool,
@@ -99,6 +101,7 @@ impl<'a> RevocationPass<'a> {
             account: Err(Verdict::new(Reason::AccountNotReady)),
             client: None,
             user,
+            text: String::new(),
             ram: None,
             listed: None,
             live_user: false,
@@ -243,15 +246,14 @@ impl<'a> RevocationPass<'a> {
         let (user, keys) = (user?, keys?.unwrap_or_default());
         let known = self.user.1.clone();
         let user = match user {
-            Some(user) if known.as_ref().is_none_or(|id| *id == user.user_id) => {
-                match Marker::parse(&user.comments).1 {
-                    Some(marker) => {
-                        self.user.1 = Some(user.user_id);
-                        Owner::Marked(marker)
-                    }
-                    None => Owner::NotOurs,
+            Some(user) if known.as_ref().is_none_or(|id| *id == user.user_id) => match Marker::parse(&user.comments) {
+                (text, Some(marker)) => {
+                    text.clone_into(&mut self.text);
+                    self.user.1 = Some(user.user_id);
+                    Owner::Marked(marker)
                 }
-            }
+                (_, None) => Owner::NotOurs,
+            },
             _ => match known {
                 Some(id) if by_id(&client, &id, &name).await?.is_some() => Owner::NotOurs,
                 _ => Owner::Gone,
@@ -292,6 +294,13 @@ impl<'a> RevocationPass<'a> {
         self.client()?.unbind_mfa_device(self.user_name()?).await?;
         let has = self.ram.as_ref().and_then(|ram| ram.mfa.clone());
         self.mfa_loose = has.filter(|device| device.kind == MfaKind::Virtual).map(|device| device.serial_number);
+        Ok(())
+    }
+
+    /// The user stays, and is nobody's from now on.
+    async fn unmark(&self) -> Result<(), Error> {
+        let changes = UserChanges { comments: Some(self.text.clone()), ..UserChanges::default() };
+        self.client()?.update_user(self.user_name()?, &changes).await?;
         Ok(())
     }
 
@@ -466,6 +475,7 @@ impl Pass for RevocationPass<'_> {
             }
             Step::NoteStray(id) => self.note_stray(id).await,
             Step::Tell(publisher) => self.tell(publisher).await,
+            Step::Unmark => self.unmark().await,
             Step::DetachPolicy(policy) => {
                 Ok(self.client()?.detach_policy_from_user(self.user_name()?, &policy).await?)
             }

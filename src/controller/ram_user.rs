@@ -15,6 +15,7 @@ use kube::{Client, Resource, ResourceExt};
 use super::accounts::Account;
 use super::console_login::{Found, find, generate, login_url, write};
 use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, now, paused, request, set_finalizer};
+use super::elsewhere::{self, Found as FoundInRam};
 use super::error::Error;
 use super::hand_over::{Left, Patience, leave, patience};
 use super::management::{adopting, adoption_status, listed};
@@ -27,17 +28,18 @@ use super::virtual_mfa::{SeedFound, of_user};
 use crate::api::{
     Adoption, ChangeAtLogon, FINALIZER, GroupKind, InventoryKey, KeyOwner, KeyState, LoginState, LoginStatus,
     Management, Observed, Order, OrderedUser, PasswordSource, PolicyKind, RamAccessKey, RamAccessKeyStatus, RamGroup,
-    RamPolicy, RamRevocation, RamUser, RamUserStatus, Request, UserState, annotation,
+    RamPolicy, RamRevocation, RamUser, RamUserStatus, Request, UserDeletionPolicy, UserState, annotation,
 };
 use crate::plan::adoption::{self, Adopting, may_be};
 use crate::plan::attachments::{Documents, References, shown};
 use crate::plan::marker::Marker;
 use crate::plan::names::generated;
+use crate::plan::ownership::Elsewhere;
 use crate::plan::preview::{Foresee, Preview, preview};
 use crate::plan::ram_access_key::{Intent, Journal, Retiring};
 use crate::plan::ram_user::{
     InRam, KeyObject, LoginChange, LoginMemory, Memory, MfaFacts, PasswordSeen, Reset, Seen, Step, grace_ends,
-    has_device, managed, next, pending, same_key, sees,
+    has_device, judged, managed, next, pending, same_key, sees,
 };
 use crate::plan::tenant::{Grants, Thing};
 use crate::plan::timing::READ_LAG;
@@ -137,6 +139,7 @@ struct UserPass<'a> {
     made_here: bool,
     /// RAM showed the user in this pass.
     witnessed: bool,
+    elsewhere: Elsewhere,
     /// RAM was changed by us, or not looked at yet.
     ram_changed: bool,
     key_objects: Vec<KeyObject>,
@@ -175,6 +178,7 @@ impl<'a> UserPass<'a> {
             ram: None,
             made_here: false,
             witnessed: false,
+            elsewhere: Elsewhere::Nothing,
             ram_changed: true,
             key_objects: Vec::new(),
             quota_reached: false,
@@ -243,6 +247,7 @@ impl<'a> UserPass<'a> {
             tenant: self.tenant.clone().unwrap_or_else(|| Err(Verdict::new(Reason::NotATenant))),
             ram: self.ram.clone(),
             witnessed: self.witnessed,
+            elsewhere: self.elsewhere,
             key_objects: self.key_objects.clone(),
             quota_reached: self.quota_reached,
             references: self.references.clone(),
@@ -318,7 +323,26 @@ impl<'a> UserPass<'a> {
     fn made_elsewhere(&self) -> bool {
         let spec = &self.object.spec;
         let asked = spec.management == Management::Observe || spec.adoption == Adoption::IfUnowned;
-        asked || self.memory.adoption.adopted()
+        asked || self.memory.adoption.adopted() || (self.memory.user_id.is_none() && self.may_be_adopted())
+    }
+
+    /// What other objects say of a user that this one does not know.
+    async fn look_elsewhere(&self) -> Result<Elsewhere, Error> {
+        let user = self.ram.as_ref().and_then(|ram| ram.user.as_ref());
+        let (Ok(account), Some(user), Some(ours), None) = (&self.account, user, self.marker(), &self.memory.user_id)
+        else {
+            return Ok(Elsewhere::Nothing);
+        };
+        let spec = &self.object.spec;
+        let found = FoundInRam {
+            account_id: &account.view.account_id,
+            text: &user.comments,
+            ours: &ours,
+            adopts: spec.adoption == Adoption::IfUnowned && spec.management != Management::Observe && !self.deleting(),
+            owned: &[("userId", user.user_id.as_str())],
+            ordered: ("order.user.userName", user.user_name.as_str()),
+        };
+        elsewhere::look(self.ctx, &self.object, &found).await
     }
 
     /// Whether what has our marker may have been adopted.
@@ -396,34 +420,62 @@ impl<'a> UserPass<'a> {
         }
     }
 
-    /// Leaves what is left in RAM to a RamRevocation, and goes. A user that is to stay keeps its marker then.
+    /// Leaves what is left in RAM to a RamRevocation, and goes. A user that was made here and is to stay keeps its marker then; one that was
+    /// adopted must not, or an object made again under that name would take it for its own making.
     async fn hand_over(&mut self, not_before: Option<Timestamp>) -> Result<(), Error> {
-        let found = holders_of(self.ctx, &self.key.namespace, &self.key.name, &self.user_name(), None).await?;
-        let strays: Vec<_> = found.iter().flat_map(|found| found.journal.strays()).map(Retiring::write).collect();
-        let objects: Vec<KeyObject> = found.into_iter().map(|found| self.key_object(found)).collect();
-        let (name, uid) = (self.user_name(), self.object.uid().unwrap_or_default());
-        if !self.retains() {
-            let order = Order {
-                account_id: self.memory.account_id.clone(),
-                user: OrderedUser {
-                    user_name: name,
-                    user_id: self.memory.user_id.clone(),
-                    namespace: self.key.namespace.clone(),
-                    name: self.key.name.clone(),
-                    marker_uid: Some(uid.chars().take(8).collect()),
-                    console_login: managed(&self.object.spec, &self.memory),
-                    virtual_mfa: has_device(&self.object.spec, &self.memory),
-                    not_before: not_before.map(|time| time.to_string()),
-                },
-                access_key_ids: objects.iter().flat_map(KeyObject::own_ids).cloned().collect(),
-                strays: Some(strays).filter(|strays| !strays.is_empty()),
-                intents: objects.iter().flat_map(|object| &object.intents).map(Intent::write).collect(),
-                ..Order::default()
-            };
+        let may_be = self.memory.user_id.is_none() && self.may_be_adopted();
+        self.memory.adoption = self.memory.adoption.recognised(may_be, now(self.ctx));
+        let order = match (self.retains(), self.memory.adoption.adopted()) {
+            (true, true) => Some(self.unmarking()),
+            (true, false) => None,
+            (false, _) => Some(self.taking_away(not_before).await?),
+        };
+        if let Some(order) = order {
             let account = self.object.spec.account_ref.name.clone();
             leave(self.ctx, &self.object, account, Left::Order(Box::new(order))).await?;
         }
         set_finalizer(self.ctx, self.key, &mut self.object, false).await
+    }
+
+    /// An order to delete the user with its keys.
+    async fn taking_away(&self, not_before: Option<Timestamp>) -> Result<Order, Error> {
+        let found = holders_of(self.ctx, &self.key.namespace, &self.key.name, &self.user_name(), None).await?;
+        let strays: Vec<_> = found.iter().flat_map(|found| found.journal.strays()).map(Retiring::write).collect();
+        let objects: Vec<KeyObject> = found.into_iter().map(|found| self.key_object(found)).collect();
+        Ok(Order {
+            account_id: self.memory.account_id.clone(),
+            user: OrderedUser {
+                console_login: managed(&self.object.spec, &self.memory),
+                virtual_mfa: has_device(&self.object.spec, &self.memory),
+                not_before: not_before.map(|time| time.to_string()),
+                ..self.ordered()
+            },
+            access_key_ids: objects.iter().flat_map(KeyObject::own_ids).cloned().collect(),
+            strays: Some(strays).filter(|strays| !strays.is_empty()),
+            intents: objects.iter().flat_map(|object| &object.intents).map(Intent::write).collect(),
+            ..Order::default()
+        })
+    }
+
+    /// An order to take the marker off, and nothing else.
+    fn unmarking(&self) -> Order {
+        Order {
+            account_id: self.memory.account_id.clone(),
+            user: OrderedUser { deletion_policy: UserDeletionPolicy::Retain, ..self.ordered() },
+            ..Order::default()
+        }
+    }
+
+    /// The user as orders name it.
+    fn ordered(&self) -> OrderedUser {
+        OrderedUser {
+            user_name: self.user_name(),
+            user_id: self.memory.user_id.clone(),
+            namespace: self.key.namespace.clone(),
+            name: self.key.name.clone(),
+            marker_uid: Some(self.object.uid().unwrap_or_default().chars().take(8).collect()),
+            ..OrderedUser::default()
+        }
     }
 
     fn facts(&self) -> RamUserStatus {
@@ -445,6 +497,7 @@ impl<'a> UserPass<'a> {
         status.create_time = user.create_time.map(|time| time.to_string());
         status.marker_uid.clone_from(&self.memory.marker_uid);
         status.adoption = adoption_status(self.memory.adoption);
+        status.judged_rights = judged(&self.seen(), status.judged_rights.take());
         self.holdings(&mut status, account, ram, user);
         self.login_facts(&mut status, ram);
         self.mfa_status(&mut status, ram);
@@ -474,7 +527,8 @@ impl<'a> UserPass<'a> {
         let mut groups = ram.groups.clone();
         groups.sort();
         let spec = &self.object.spec;
-        status.groups = (spec.groups.is_some() || spec.management == Management::Observe).then_some(groups);
+        let told = spec.groups.is_some() || spec.management == Management::Observe || self.memory.adoption.adopted();
+        status.groups = told.then_some(groups);
         let mut keys: Vec<_> = ram.keys.iter().map(|key| self.inventory(key)).collect();
         keys.sort_by(|a, b| a.id.cmp(&b.id));
         status.access_keys = Some(keys).filter(|keys| !keys.is_empty());
@@ -904,13 +958,15 @@ impl Pass for UserPass<'_> {
         if here && self.ram_changed && !self.made_here {
             self.observe_ram().await?;
             self.observe_keys().await?;
+            self.elsewhere = self.look_elsewhere().await?;
             self.ram_changed = false;
         }
         if here {
             self.observe_seed().await?;
         }
         // Found again after its status was lost, or written before a crash; or by an object that was made again.
-        if let (Some(ram), Some(ours), None) = (&self.ram, self.marker(), &self.memory.user_id)
+        if let (Some(ram), Some(ours), None, Elsewhere::Nothing) =
+            (&self.ram, self.marker(), &self.memory.user_id, self.elsewhere)
             && let Some(user) = &ram.user
             && let Some(marker) = Marker::parse(&user.comments).1.filter(|marker| marker.same_object(&ours))
         {

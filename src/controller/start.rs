@@ -102,8 +102,9 @@ fn users(ctx: &Arc<Ctx>, watches: &Client) -> impl Future<Output = ()> + use<> {
         .watches(groups, ctx.settings.watched(), move |group: Meta<RamGroup>| {
             wake::<RamUser>(&by_group, RamGroup::KIND, &group)
         });
-    let controller =
-        with_namespaces(ctx, watches, controller).reconcile_all_on(woken(ctx, &ctx.wake_all, RamUser::KIND));
+    let controller = with_namespaces(ctx, watches, controller)
+        .reconcile_all_on(woken(ctx, &ctx.wake_all, RamUser::KIND))
+        .reconcile_all_on(rung(&ctx.wake_poked_users));
     drain(controller, Arc::clone(ctx))
 }
 
@@ -251,6 +252,14 @@ fn woken(
         receiver.changed().await.ok()?;
         ctx.echoes.poke_all(kind);
         Some(((), (receiver, ctx)))
+    })
+}
+
+/// Fires when `bell` rings: whoever was poked is asked again, and everybody else goes on resting.
+fn rung(bell: &watch::Sender<u64>) -> impl futures::Stream<Item = ()> + Send + use<> {
+    futures::stream::unfold(bell.subscribe(), |mut receiver| async move {
+        receiver.changed().await.ok()?;
+        Some(((), receiver))
     })
 }
 

@@ -8,6 +8,7 @@ use super::marker::Marker;
 use super::tenant::{Grants, Thing, retains};
 use super::{Extra, Reason, Verdict};
 use crate::api::{Adoption, UserDeletionPolicy};
+use crate::digest;
 use crate::ram::PolicyRef;
 
 /// Differences that a condition names; the rest is counted.
@@ -50,11 +51,20 @@ impl Adopting {
 }
 
 /// Whether a thing with the marker of an object may have been adopted by it, or by an earlier one of that name: the tenant allows that, and it is asked
-/// for, or the name is one that nothing may be made under.
+/// for, or the name is one that nothing may be made under. Where no tenant tells, what is asked for does.
 #[must_use]
 pub fn may_be(grants: Option<&Grants>, thing: Thing, name: Option<&str>, asked: Adoption) -> bool {
-    let only = |grants: &Grants| asked == Adoption::IfUnowned || grants.name(thing, name).is_err();
-    grants.is_some_and(|grants| grants.adopts(thing, name).is_ok() && only(grants))
+    let asked = asked == Adoption::IfUnowned;
+    grants.map_or(asked, |grants| grants.adopts(thing, name).is_ok() && (asked || grants.name(thing, name).is_err()))
+}
+
+/// A digest of everything that a user was given directly, in any order.
+#[must_use]
+pub fn rights(policies: &[PolicyRef], groups: &[String]) -> String {
+    let policies = policies.iter().map(|policy| format!("policy {policy}\n"));
+    let mut lines: Vec<String> = policies.chain(groups.iter().map(|group| format!("group {group}\n"))).collect();
+    lines.sort();
+    digest::hex(&[&lines.concat()])
 }
 
 /// The tenant's word on an object's name, and on whether its thing may stay: what was adopted may have a name of `adopt`, and was there before.
@@ -170,7 +180,26 @@ mod tests {
         let may = |name, asked| may_be(Some(&grants), Thing::User, Some(name), asked);
         assert!(may("a-x", Adoption::IfUnowned) && !may("a-x", Adoption::Never), "it may have been made here");
         assert!(may("legacy-x", Adoption::Never), "it cannot have been made here");
-        assert!(!may("b-x", Adoption::IfUnowned) && !may_be(None, Thing::User, Some("a-x"), Adoption::IfUnowned));
+        assert!(!may("b-x", Adoption::IfUnowned));
+        let unknown = |asked| may_be(None, Thing::User, Some("a-x"), asked);
+        assert!(unknown(Adoption::IfUnowned) && !unknown(Adoption::Never), "no tenant tells");
+    }
+
+    #[test]
+    fn rights_are_the_same_in_any_order_and_others_are_not() {
+        let policy = |name: &str| PolicyRef { kind: PolicyType::Custom, name: name.to_owned() };
+        let groups = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let some = rights(&[policy("a"), policy("b")], &groups(&["g", "h"]));
+        assert_eq!(some, rights(&[policy("b"), policy("a")], &groups(&["h", "g"])));
+        let system = PolicyRef { kind: PolicyType::System, name: "a".to_owned() };
+        for other in [
+            rights(&[policy("a")], &groups(&["g", "h"])),
+            rights(&[policy("a"), policy("b")], &groups(&["g"])),
+            rights(&[system, policy("b")], &groups(&["g", "h"])),
+            rights(&[], &[]),
+        ] {
+            assert_ne!(some, other);
+        }
     }
 
     #[test]

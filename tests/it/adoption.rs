@@ -4,7 +4,10 @@ use kube::ResourceExt as _;
 use ram_operator::api::annotation;
 use serde_json::{Value, json};
 
-use crate::rotation::{assert_says, no_writes};
+use crate::ends::{all_done, orders};
+use crate::groups::impatient;
+use crate::rotation::{ask, assert_says, assert_true, done, no_writes};
+use crate::support::ram::{Fault, FaultKind};
 use crate::world::{World, condition, eventually, merge};
 
 const READ: &str = "AliyunOTSReadOnlyAccess";
@@ -196,6 +199,200 @@ async fn an_adopted_user_that_gets_too_much_by_hand_gets_no_new_key() {
     world.key("ingest", "reader", json!({})).await;
     world.ready("RamAccessKey", "ingest", "False", "AdoptionExceedsTenant").await;
     no_writes(&world);
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_adopted_user_got_since_the_last_look_is_seen_before_each_mint() {
+    let world = corner("adopt_since").await;
+    let operator = world.operator().await;
+    let (name, person) = ("legacy-a-reader", world.ram.person());
+    by_hand(&world, name, &[READ]);
+    world.user("reader", adopting(name, json!({"attachments": "Report"}))).await;
+    world.available("RamUser", "reader").await;
+    world.writes();
+    // Nobody asks the RamUser to look: its next look is an hour away.
+    person.attach(name, "System", ADMIN);
+    world.key("ingest", "reader", json!({})).await;
+    world.ready("RamUser", "reader", "False", "AdoptionExceedsTenant").await;
+    world.ready("RamAccessKey", "ingest", "False", "AdoptionExceedsTenant").await;
+    no_writes(&world);
+    person.detach(name, "System", ADMIN);
+    world.reconcile("RamUser", "reader").await;
+    world.available("RamAccessKey", "ingest").await;
+    assert_eq!(world.writes(), [format!("CreateAccessKey {name}")]);
+    person.attach(name, "System", ADMIN);
+    ask(&world, "rotate", "1").await;
+    world.ready("RamUser", "reader", "False", "AdoptionExceedsTenant").await;
+    let shown = world.ready("RamAccessKey", "ingest", "False", "AdoptionExceedsTenant").await;
+    assert_true(&shown, "RotationBlocked", "AdoptionExceedsTenant", &["reader"]);
+    no_writes(&world);
+    person.detach(name, "System", ADMIN);
+    world.reconcile("RamUser", "reader").await;
+    done(&world, "rotate", "1").await;
+    assert_eq!(world.writes(), [format!("CreateAccessKey {name}")]);
+    let shown = world.available("RamUser", "reader").await;
+    assert_eq!((&shown["status"]["policies"], &shown["status"]["groups"]), (&json!([attached(READ)]), &json!([])));
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_an_adopted_user_joined_since_the_last_look_is_judged_before_its_first_key() {
+    let world = corner("adopt_joined").await;
+    let operator = world.operator().await;
+    let (name, person) = ("legacy-a-reader", world.ram.person());
+    by_hand(&world, name, &[READ]);
+    world.user("reader", adopting(name, json!({}))).await;
+    world.available("RamUser", "reader").await;
+    world.writes();
+    person.add_to_group(name, "readers");
+    world.key("ingest", "reader", json!({})).await;
+    world.available("RamAccessKey", "ingest").await;
+    assert_eq!(world.writes(), [format!("CreateAccessKey {name}")]);
+    // The key waited for this, though groups are not managed.
+    let status = world.users().get("reader").await.expect("there").status.expect("a status");
+    assert_eq!(status.groups, Some(vec!["readers".to_owned()]));
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}
+
+/// One object of each kind that adopts what has the name `legacy-a-x`.
+fn of_each_kind(world: &World, namespace: &str, more: &Value) -> [Value; 3] {
+    let all = [
+        ("RamUser", json!({"userName": "legacy-a-x", "policies": [attached(READ)]})),
+        ("RamGroup", json!({"groupName": "legacy-a-x", "policies": []})),
+        ("RamPolicy", json!({"policyName": "legacy-a-x", "documentJson": document("ots:PutRow")})),
+    ];
+    all.map(|(kind, mut spec)| {
+        merge(&mut spec, more.clone());
+        let mut object = object(world, kind, "x", spec);
+        object["metadata"]["namespace"] = json!(namespace);
+        object
+    })
+}
+
+/// A user, a group and a policy of the name `legacy-a-x`, made by hand.
+fn all_by_hand(world: &World) {
+    by_hand(world, "legacy-a-x", &[READ]);
+    world.ram.person().create_group("legacy-a-x");
+    world.ram.person().create_custom_policy("legacy-a-x", &document("ots:PutRow"));
+    set_texts(world);
+}
+
+/// Somebody writes what stands there, whatever stood there before.
+fn set_texts(world: &World) {
+    let person = world.ram.person();
+    person.set_comments("legacy-a-x", "made by hand");
+    person.set_group_comments("legacy-a-x", "made by hand");
+    person.set_policy_description("legacy-a-x", "made by hand");
+}
+
+fn texts(world: &World) -> [String; 3] {
+    let now = world.ram.snapshot();
+    let (user, group, policy) = (&now.users["legacy-a-x"], &now.groups["legacy-a-x"], &now.policies["legacy-a-x"]);
+    [user.comments.clone(), group.comments.clone(), policy.description.clone()]
+}
+
+const EACH: [&str; 3] = ["RamUser", "RamGroup", "RamPolicy"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_object_owns_is_not_adopted_though_somebody_took_its_marker_off() {
+    let world = corner("adopt_owned").await;
+    let operator = world.operator().await;
+    let other = format!("{}-b", world.ns);
+    world.namespace(&other, json!({"ram-test": world.name})).await;
+    all_by_hand(&world);
+    let adopts = json!({"adoption": "IfUnowned", "deletionPolicy": "Retain"});
+    for owner in of_each_kind(&world, &other, &adopts) {
+        let kind = owner["kind"].as_str().expect("a kind").to_owned();
+        world.apply(owner).await;
+        let api = world.dynamic(&kind, Some(&other));
+        eventually(&format!("the owning {kind} to be ready"), || async {
+            let object = api.get("x").await.map_err(|e| e.to_string())?;
+            let ready = condition(&object.data, "Ready").ok_or("no Ready")?;
+            if ready["reason"] == "Available" { Ok(()) } else { Err(ready.to_string()) }
+        })
+        .await;
+    }
+    let marked = texts(&world);
+    assert!(marked.iter().all(|text| text.starts_with("made by hand [ram-operator:test:")), "{marked:?}");
+    world.writes();
+    // The owners look again in an hour.
+    set_texts(&world);
+    for taker in of_each_kind(&world, &world.ns, &adopts) {
+        world.apply(taker).await;
+    }
+    for kind in EACH {
+        let shown = world.ready(kind, "x", "False", "OwnedElsewhere").await;
+        assert!(shown["status"]["adoption"].is_null(), "{}", shown["status"]);
+        assert_eq!(finalizers(&world, kind, "x").await, Vec::<String>::new());
+        world.delete(kind, "x").await;
+        world.gone(kind, "x").await;
+    }
+    no_writes(&world);
+    assert_eq!(texts(&world), ["made by hand"; 3]);
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_adopted_and_stays_is_nobodys_also_when_ram_did_not_let_it_be_released() {
+    let world = corner("adopt_left").await;
+    let legacy = json!(["legacy-a-*"]);
+    // The names may be given to what is made here, too.
+    tenant(&world, json!({"names": {"users": legacy, "groups": legacy, "policies": legacy}})).await;
+    let operator = impatient(&world).await;
+    all_by_hand(&world);
+    for object in of_each_kind(&world, &world.ns, &json!({"adoption": "IfUnowned", "deletionPolicy": "Retain"})) {
+        world.apply(object).await;
+    }
+    for kind in EACH {
+        world.available(kind, "x").await;
+    }
+    let marked = texts(&world);
+    world.writes();
+    for action in ["UpdateUser", "UpdateGroup", "UpdatePolicyDescription"] {
+        let kind = FaultKind::Status { status: 503, code: "ServiceUnavailable".to_owned() };
+        world.ram.fault(Fault::on(action, kind));
+    }
+    for kind in EACH {
+        world.delete(kind, "x").await;
+    }
+    for kind in EACH {
+        world.gone(kind, "x").await;
+    }
+    let specs: Vec<Value> = orders(&world).await.into_iter().map(|order| order.data["spec"].clone()).collect();
+    let stays = |spec: &&Value| {
+        let of = if spec["order"].is_null() { &spec["leftOver"] } else { &spec["order"]["user"] };
+        of["deletionPolicy"] == "Retain"
+    };
+    assert_eq!((specs.len(), specs.iter().filter(stays).count()), (3, 3), "{specs:?}");
+
+    // Objects made again under the names find the markers of the earlier ones, and take nothing for their own making.
+    for object in of_each_kind(&world, &world.ns, &json!({})) {
+        world.apply(object).await;
+    }
+    for kind in EACH {
+        world.ready(kind, "x", "False", "Foreign").await;
+    }
+    assert_eq!(texts(&world), marked);
+    no_writes(&world);
+    world.ram.clear_faults();
+    all_done(&world).await;
+    let mut wrote = world.writes();
+    wrote.sort();
+    assert_eq!(wrote, ["UpdateGroup legacy-a-x", "UpdatePolicyDescription Custom/legacy-a-x", "UpdateUser legacy-a-x"]);
+    assert_eq!(texts(&world), ["made by hand"; 3]);
+    for kind in EACH {
+        looked(&world, kind, "x").await;
+        world.ready(kind, "x", "False", "Foreign").await;
+        world.delete(kind, "x").await;
+        world.gone(kind, "x").await;
+    }
+    no_writes(&world);
+    assert_eq!(texts(&world), ["made by hand"; 3]);
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }

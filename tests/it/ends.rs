@@ -81,7 +81,7 @@ async fn namespace_gone(world: &World) {
 }
 
 /// The RamRevocations of this corner.
-async fn orders(world: &World) -> Vec<DynamicObject> {
+pub async fn orders(world: &World) -> Vec<DynamicObject> {
     let params = ListParams::default().labels(&world.label());
     world.dynamic("RamRevocation", None).list(&params).await.expect("a list").items
 }
@@ -109,7 +109,7 @@ async fn poke_orders(world: &World) {
 }
 
 /// Waits until every order is carried out. That would come by itself within minutes; looks are asked for to save the time.
-async fn all_done(world: &World) {
+pub async fn all_done(world: &World) {
     let mut done = pin!(eventually("every order to be carried out", || async {
         let left = orders(world).await;
         match left.first() {

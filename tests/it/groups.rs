@@ -296,7 +296,8 @@ async fn neither_a_foreign_policy_nor_a_foreign_group_is_touched() {
     operator.stop().await;
 }
 
-async fn impatient(world: &World) -> Running {
+/// A deletion that does not succeed is handed over after two seconds.
+pub async fn impatient(world: &World) -> Running {
     let flags = Run { hand_over_after: Duration::from_secs(2), ..world.flags() };
     world.operator_with(flags, Environment::default(), |config| Clients::new(&config).expect("clients")).await
 }

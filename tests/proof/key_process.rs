@@ -59,7 +59,9 @@ impl Act {
                 Self::AdoptStray(key_id(id), fence.iter().map(|name| object_number(name)).collect())
             }
             Step::Release { marks } => Self::Release(*marks),
-            Step::SetSources(_) | Step::Restart(_) => panic!("not asked for in the model: {step:?}"),
+            Step::SetSources(_) | Step::Restart(_) | Step::LookAtRights => {
+                panic!("not asked for in the model: {step:?}")
+            }
         }
     }
 
@@ -206,6 +208,7 @@ impl KeyProcess {
             retain_denied: false,
             max_age: None,
             user: self.user_seen(),
+            rights: plan::Rights::Own,
             ram: self.ram.as_ref().map(|(ours, keys)| plan::InRam {
                 user: if *ours { plan::Ownership::Ours } else { plan::Ownership::Gone },
                 keys: keys.iter().map(|key| key.real()).collect(),

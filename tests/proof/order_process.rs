@@ -50,6 +50,7 @@ impl Act {
             | Step::DetachPolicy(_)
             | Step::LeaveGroup(_)
             | Step::UnbindMfa
+            | Step::Unmark
             | Step::DeleteMfaDevice(_) => {
                 panic!("not asked for in the model: {step:?}")
             }
@@ -430,6 +431,7 @@ fn spec(order: &Order) -> api::RamRevocationSpec {
                 console_login: false,
                 virtual_mfa: false,
                 not_before: order.not_before.map(|time| ts(time).to_string()),
+                deletion_policy: api::UserDeletionPolicy::Delete,
             },
             access_key_ids: order.ids.iter().map(|id| key_name(*id)).collect(),
             // The model's order has them where the real one has its status.

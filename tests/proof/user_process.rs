@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use ram_operator::plan::adoption::Adopting;
 use ram_operator::plan::marker::Marker;
+use ram_operator::plan::ownership::Elsewhere;
 use ram_operator::plan::ram_user as plan;
 use ram_operator::plan::tenant::Grants;
 use ram_operator::plan::{Next, Reason, Verdict};
@@ -180,6 +181,7 @@ impl UserProcess {
                 mfa: None,
             }),
             witnessed: self.witnessed,
+            elsewhere: Elsewhere::Nothing,
             key_objects: self.holders.iter().map(key_object).collect(),
             quota_reached: false,
             references: BTreeMap::new(),

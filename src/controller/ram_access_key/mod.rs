@@ -95,6 +95,8 @@ struct KeyPass<'a> {
     journal: Journal,
     proofs: BTreeMap<String, Proof>,
     uses: BTreeMap<String, LastUsed>,
+    /// What an adopted user may do, read just before a mint.
+    rights: Option<String>,
     sources: Option<KeySources>,
     /// The key that `sources` was read for.
     sources_of: Option<String>,
@@ -132,6 +134,7 @@ impl<'a> KeyPass<'a> {
             journal,
             proofs: BTreeMap::new(),
             uses: BTreeMap::new(),
+            rights: None,
             sources: None,
             sources_of: None,
             purged: BTreeSet::new(),
@@ -258,6 +261,7 @@ impl<'a> KeyPass<'a> {
             retain_denied: self.retain_denied,
             max_age: self.max_age,
             user: self.user_seen(),
+            rights: self.rights_seen(),
             ram: self.ram.clone(),
             listed: self.listed,
             deleted: self.deleted.clone(),
@@ -538,6 +542,7 @@ impl Pass for KeyPass<'_> {
             Step::Republish => self.republish().await,
             Step::Prove(id) => self.prove(id).await,
             Step::LookAtUse(id) => self.look_at_use(id).await,
+            Step::LookAtRights => self.look_at_rights().await,
             Step::RecordState(state) => self.record_state(state).await,
             Step::Record => self.record().await,
             Step::Purge(id) => self.purge(id).await,

@@ -9,8 +9,9 @@ use super::super::ram_user::{KeyFound, by_id, holders_of, user_name};
 use super::super::{status, tenancy};
 use super::KeyPass;
 use crate::api::{KeyDeletionPolicy, Management, RamUser};
+use crate::plan::adoption::rights;
 use crate::plan::marker::Marker;
-use crate::plan::ram_access_key::{InRam, Ownership, SecretSeen, Sibling};
+use crate::plan::ram_access_key::{InRam, Ownership, Rights, SecretSeen, Sibling};
 use crate::plan::tenant::Grants;
 use crate::plan::{Reason, Verdict};
 
@@ -169,6 +170,33 @@ impl KeyPass<'_> {
         let keys = if ownership == Ownership::Ours { keys.unwrap_or_default() } else { Vec::new() };
         self.ram = Some(InRam { user: ownership, keys });
         Ok(())
+    }
+
+    /// Reads what an adopted user may do now. A RamUser that judged something else looks at once.
+    pub(super) async fn look_at_rights(&mut self) -> Result<(), Error> {
+        let (client, name) = (self.client()?.clone(), self.user_name()?.to_owned());
+        let (policies, groups) =
+            futures::join!(client.list_policies_for_user(&name), client.list_groups_for_user(&name));
+        let policies: Vec<_> = policies?.into_iter().map(|attached| attached.policy).collect();
+        self.rights = Some(rights(&policies, &groups?));
+        if self.rights_seen() == Rights::Changed {
+            let user = &self.object.spec.user_ref.name;
+            self.ctx.echoes.poke(&ObjectKey::new(RamUser::KIND, self.key.namespace(), user));
+            self.ctx.wake_poked_users.send_modify(|n| *n += 1);
+        }
+        Ok(())
+    }
+
+    pub(super) fn rights_seen(&self) -> Rights {
+        let status = self.user.as_ref().and_then(|user| user.status.as_ref());
+        let adopted =
+            status.and_then(|status| status.adoption.as_ref()).is_some_and(|adoption| adoption.time.is_some());
+        match &self.rights {
+            _ if !adopted => Rights::Own,
+            None => Rights::Unread,
+            Some(_) if self.rights == status.and_then(|status| status.judged_rights.clone()) => Rights::Judged,
+            Some(_) => Rights::Changed,
+        }
     }
 
     /// The id is the one we know; a marker that is merely missing is drift, somebody else's is not.

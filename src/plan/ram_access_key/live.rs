@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::rotate::{self, Rotation};
 use super::standing::{Standing, standing};
 use super::{
-    Journal, Ownership, SecretSeen, Seen, Stage, Step, UserSeen, mint, reason, restart, retire, sources, strays,
+    Journal, Ownership, Rights, SecretSeen, Seen, Stage, Step, UserSeen, mint, reason, restart, retire, sources, strays,
 };
 use crate::api::{KeyState, Why};
 use crate::plan::timing::{LATER, READ_LAG, SOON};
@@ -201,6 +201,10 @@ fn rest(seen: &Seen, journal: &Journal, now: Timestamp) -> Verdict {
     // A workload that comes, or a right that is given, tells nobody.
     if !restart::failures(seen, journal).is_empty() {
         verdict = verdict.again_in(LATER);
+    }
+    // A rotation waits for the RamUser, which may have nothing new to tell.
+    if seen.rights == Rights::Changed {
+        verdict = verdict.again_in(READ_LAG);
     }
     let times = [retire::recheck(journal, now), strays::due(seen, journal), rotate::recheck(journal, now)];
     for time in times.into_iter().flatten() {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Journal, Seen, Step, UserSeen, before, reason, strays};
+use super::{Journal, Seen, Step, UserSeen, before, reason, rights, strays};
 use crate::api::{KeyState, Why};
 use crate::plan::timing::{KEYS_PER_USER, LATER, MAX_INTENTS, USE_LAG};
 use crate::plan::{Reason, Verdict};
@@ -35,10 +35,16 @@ pub(super) fn next(seen: &Seen, journal: &Journal, now: Timestamp) -> Result<Ste
     if journal.intents.len() >= MAX_INTENTS {
         return Err(full(Reason::IntentsFull, seen, journal, now));
     }
-    if seen.keys().len() >= KEYS_PER_USER {
-        return make_room(seen, journal, lost.as_deref(), now);
+    let step = if seen.keys().len() >= KEYS_PER_USER {
+        make_room(seen, journal, lost.as_deref(), now)?
+    } else {
+        Step::Mint { replaces: lost }
+    };
+    // No room is made for a key that may not be.
+    match step {
+        look @ Step::LookAtUse(_) => Ok(look),
+        step => Ok(rights::judged(seen)?.unwrap_or(step)),
     }
-    Ok(Step::Mint { replaces: lost })
 }
 
 fn no_key_while_inactive(seen: &Seen, journal: &Journal) -> Result<Step, Verdict> {

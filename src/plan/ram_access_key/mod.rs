@@ -13,6 +13,7 @@ mod pace;
 mod requests;
 mod restart;
 mod retire;
+mod rights;
 mod rotate;
 mod sources;
 mod standing;
@@ -35,6 +36,7 @@ pub use notes::notes;
 pub use order::order;
 pub use pace::Pace;
 pub use requests::{Asked, KeyRequests, Progress};
+pub use rights::Rights;
 pub use sources::{noted as noted_sources, wanted as wanted_sources};
 pub use standing::{Standing, standing};
 pub use strays::{in_window, suspects, window_end};
@@ -57,6 +59,8 @@ pub enum Step {
     Prove(String),
     /// RAM GetAccessKeyLastUsed.
     LookAtUse(String),
+    /// RAM ListPoliciesForUser and ListGroupsForUser; the RamUser looks at once if it judged others.
+    LookAtRights,
     /// Note in the status which `spec.state` is being carried out.
     RecordState(KeyState),
     /// Note in the status which requests were taken up, before the first effect of any.
@@ -117,6 +121,8 @@ pub struct Seen {
     pub max_age: Option<Duration>,
     /// The RamUser.
     pub user: UserSeen,
+    /// Whether the user has the rights that the RamUser judged.
+    pub rights: Rights,
     /// What RAM shows; absent when it could not be asked.
     pub ram: Option<InRam>,
     /// When the list of keys was asked for: it says nothing of what came after.

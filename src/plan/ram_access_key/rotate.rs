@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::mint::role;
-use super::{Journal, Seen, Step, UserSeen, after};
+use super::{Journal, Seen, Step, UserSeen, after, rights};
 use crate::api::KeyState;
 use crate::digest;
 use crate::plan::timing::KEYS_PER_USER;
@@ -73,7 +73,10 @@ pub(super) fn next(seen: &Seen, journal: &Journal, id: &str, now: Timestamp) -> 
     if seen.keys().len() >= KEYS_PER_USER {
         return Rotation::Blocked("NoFreeSlot", occupied(seen, journal, id));
     }
-    Rotation::Begin(Step::Mint { replaces: Some(id.to_owned()) })
+    match rights::judged(seen) {
+        Ok(look) => Rotation::Begin(look.unwrap_or_else(|| Step::Mint { replaces: Some(id.to_owned()) })),
+        Err(refused) => Rotation::Blocked(refused.reason.name(), refused.message()),
+    }
 }
 
 /// Who has the other slot.

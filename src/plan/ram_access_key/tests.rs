@@ -78,6 +78,7 @@ fn seen() -> Seen {
         retain_denied: false,
         max_age: None,
         user: UserSeen::Made { user_id: USER.to_owned(), ready: true, deleting: false, suspended: false, stays: false },
+        rights: Rights::Own,
         ram: Some(InRam { user: Ownership::Ours, keys: vec![key(ID, KeyStatus::Active, made)] }),
         listed: None,
         deleted: BTreeSet::new(),
@@ -160,6 +161,44 @@ fn the_first_key_is_minted_behind_a_finalizer_for_a_ready_user_within_the_tenant
     assert_eq!(rest(&seen).reason, Reason::UserNotReady);
     seen.ram = Some(InRam { user: Ownership::NotOurs, keys: Vec::new() });
     assert_eq!(rest(&seen).reason, Reason::UserNotOwned);
+}
+
+#[test]
+fn a_key_of_an_adopted_user_is_minted_only_with_the_rights_that_were_judged() {
+    let mut seen = fresh();
+    seen.rights = Rights::Unread;
+    assert_eq!(step(&seen), Step::LookAtRights);
+    seen.rights = Rights::Judged;
+    assert_eq!(step(&seen), Step::Mint { replaces: None });
+    seen.rights = Rights::Changed;
+    assert_eq!((rest(&seen).reason, rest(&seen).recheck), (Reason::UserNotReady, Some(READ_LAG)));
+    // Neither is room made for it.
+    seen.journal.retiring = vec![retiring("LTAIold", Why::Replaced, ago(OVERLAP), Some(now()))];
+    keys(&mut seen).push(key("LTAIold", KeyStatus::Inactive, ago(OVERLAP)));
+    keys(&mut seen).push(key("LTAIforeign", KeyStatus::Active, ago(OVERLAP)));
+    assert_eq!(rest(&seen).reason, Reason::UserNotReady);
+    seen.rights = Rights::Unread;
+    assert_eq!(step(&seen), Step::LookAtRights);
+    // Where there can be none, nobody asks.
+    keys(&mut seen)[0] = key("LTAIother", KeyStatus::Active, ago(OVERLAP));
+    seen.journal.retiring.clear();
+    assert_eq!(rest(&seen).reason, Reason::NoFreeSlot);
+}
+
+#[test]
+fn a_pair_of_an_adopted_user_is_replaced_only_with_the_rights_that_were_judged() {
+    let mut seen = seen();
+    seen.rights = Rights::Unread;
+    assert_eq!(rest(&seen).reason, Reason::Available, "none is due: nothing is read");
+    seen.asked.rotate = Some("a".to_owned());
+    seen.journal = settle(&seen, now());
+    assert_eq!(step(&seen), Step::LookAtRights);
+    seen.rights = Rights::Judged;
+    assert_eq!(step(&seen), Step::Mint { replaces: Some(ID.to_owned()) });
+    seen.rights = Rights::Changed;
+    assert_eq!((rest(&seen).reason, rest(&seen).recheck), (Reason::Available, Some(READ_LAG)), "the pair still works");
+    let notes = notes(&seen, &settle(&seen, now()), now());
+    assert_eq!(notes.iter().map(|note| (note.0, note.1)).collect::<Vec<_>>(), [("RotationBlocked", "UserNotReady")]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::adoption::{Adopting, placed};
 use super::attachments::{self, Attachment, Documents, References, Wish};
 use super::marker::Marker;
-use super::ownership::{Known, Ownership, ownership_by_marker, surely_gone};
+use super::ownership::{Elsewhere, Known, Ownership, ownership_by_marker, retaken, surely_gone};
 use super::tenant::{Grants, Thing};
 use super::timing::LATER;
 use super::{AccountView, Next, Reason, Verdict, unpaused};
@@ -74,6 +74,8 @@ pub struct Seen {
     pub ram: Option<InRam>,
     /// RAM showed the group before in this pass, so that its absence now is no lag.
     pub witnessed: bool,
+    /// What other objects say of the group, where this one does not know it.
+    pub elsewhere: Elsewhere,
     /// RamPolicies that are asked for.
     pub references: References,
     /// Documents of policies, as far as looked at.
@@ -140,8 +142,11 @@ fn live(seen: &Seen) -> Result<Step, Verdict> {
             return adopt::next(seen, ram, group, marker);
         }
         Ownership::Not(reason) => return Err(Verdict::new(reason).about(&group.name)),
-        Ownership::Ours | Ownership::MarkerMissing if !seen.finalizer => return Ok(Step::AddFinalizer),
-        Ownership::Ours | Ownership::MarkerMissing => {}
+        Ownership::MarkerMissing => retaken(seen.memory.group_id.is_some(), &seen.tenant)?,
+        Ownership::Ours => {}
+    }
+    if !seen.finalizer {
+        return Ok(Step::AddFinalizer);
     }
     if let Some(step) = adopt::still_within(seen, ram)? {
         return Ok(step);
@@ -203,7 +208,8 @@ fn granted(seen: &Seen) -> Result<&Grants, Verdict> {
 }
 
 fn whose(seen: &Seen, marker: &Marker, group: &Group) -> Ownership {
-    let known = Known { identity: seen.memory.group_id.as_deref(), marker_uid: seen.memory.marker_uid.as_deref() };
+    let Memory { group_id, marker_uid, .. } = &seen.memory;
+    let known = Known { identity: group_id.as_deref(), marker_uid: marker_uid.as_deref(), elsewhere: seen.elsewhere };
     ownership_by_marker(known, marker, &group.id, &group.comments)
 }
 
@@ -221,10 +227,16 @@ fn delete(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
         return Ok(Step::RemoveFinalizer);
     }
     if seen.memory.adoption.stays(seen.spec.deletion_policy, seen.tenant.as_ref().ok()) {
-        let (text, marker) = Marker::parse(&group.comments);
-        return Ok(if marker.is_some() { Step::Comment(text.to_owned()) } else { Step::RemoveFinalizer });
+        return Ok(unmark(group).unwrap_or(Step::RemoveFinalizer));
     }
     take_away(ram)
+}
+
+/// Takes the marker off a group that stays. `None`: it has none.
+#[must_use]
+pub fn unmark(group: &Group) -> Option<Step> {
+    let (text, marker) = Marker::parse(&group.comments);
+    marker.map(|_| Step::Comment(text.to_owned()))
 }
 
 /// Without a remembered time, the finalizer says that it may have been made this moment.

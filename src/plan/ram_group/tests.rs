@@ -50,6 +50,7 @@ fn seen() -> Seen {
             members: vec![("team-a.reader".to_owned(), true)],
         }),
         witnessed: false,
+        elsewhere: Elsewhere::Nothing,
         references: References::new(),
         documents: Documents::new(),
         quota_reached: false,
@@ -167,6 +168,23 @@ fn a_group_is_adopted_within_the_tenants_bounds_and_loses_nothing_at_first() {
     assert_eq!(why(&seen), Reason::AdoptionNotAllowed);
     seen.spec.adoption = Adoption::Never;
     assert_eq!(why(&seen), Reason::Foreign);
+}
+
+#[test]
+fn a_group_that_others_have_a_say_in_is_not_taken() {
+    let mut seen = by_hand();
+    seen.elsewhere = Elsewhere::Owned;
+    assert_eq!(why(&seen), Reason::OwnedElsewhere);
+    let earlier = Marker { uid: "ffffffff".to_owned(), ..marker() };
+    ram(&mut seen).group.as_mut().expect("a group").comments = earlier.append_to("by hand");
+    seen.elsewhere = Elsewhere::Left;
+    assert_eq!(step(&seen), Step::RecordAdoption);
+    seen.spec.adoption = Adoption::Never;
+    assert_eq!(why(&seen), Reason::Foreign);
+    seen.elsewhere = Elsewhere::Nothing;
+    assert_eq!(step(&seen), Step::AddFinalizer, "as an object that came back");
+    seen.tenant = Err(Verdict::new(Reason::NotATenant));
+    assert_eq!(why(&seen), Reason::NotATenant, "it may have been adopted");
 }
 
 #[test]

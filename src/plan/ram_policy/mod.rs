@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::adoption::{Adopting, placed};
 use super::document::Document;
 use super::marker::Marker;
-use super::ownership::{Known, Ownership, ownership_by_marker, surely_gone};
+use super::ownership::{Elsewhere, Known, Ownership, ownership_by_marker, retaken, surely_gone};
 use super::tenant::{Grants, Thing};
 use super::timing::{LATER, READ_LAG, SOON};
 use super::{AccountView, Next, Reason, Verdict, unpaused};
@@ -81,6 +81,8 @@ pub struct Seen {
     pub ram: Option<InRam>,
     /// RAM showed the policy before in this pass, so that its absence now is no lag.
     pub witnessed: bool,
+    /// What other objects say of the policy, where this one does not know it.
+    pub elsewhere: Elsewhere,
 }
 
 /// The lasting part of the status.
@@ -152,8 +154,11 @@ fn live(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
             return adopt::next(seen, &document, policy, marker);
         }
         Ownership::Not(reason) => return Err(Verdict::new(reason)),
-        Ownership::Ours | Ownership::MarkerMissing if !seen.finalizer => return Ok(Step::AddFinalizer),
-        Ownership::Ours | Ownership::MarkerMissing => {}
+        Ownership::MarkerMissing => retaken(seen.memory.create_time.is_some(), &seen.tenant)?,
+        Ownership::Ours => {}
+    }
+    if !seen.finalizer {
+        return Ok(Step::AddFinalizer);
     }
     let description = adopt::description(seen, policy, marker, seen.memory.adoption.adopted())?;
     if policy.description != description {
@@ -206,7 +211,9 @@ fn granted(seen: &Seen, document: &Document) -> Result<(), Verdict> {
 }
 
 fn whose(seen: &Seen, marker: &Marker, policy: &Policy) -> Ownership {
-    let known = Known { identity: seen.memory.create_time.as_deref(), marker_uid: seen.memory.marker_uid.as_deref() };
+    let Memory { create_time, marker_uid, .. } = &seen.memory;
+    let known =
+        Known { identity: create_time.as_deref(), marker_uid: marker_uid.as_deref(), elsewhere: seen.elsewhere };
     ownership_by_marker(known, marker, &policy.create_time, &policy.description)
 }
 
@@ -224,12 +231,18 @@ fn delete(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
         return Ok(Step::RemoveFinalizer);
     }
     if seen.memory.adoption.stays(seen.spec.deletion_policy, seen.tenant.as_ref().ok()) {
-        let (text, marker) = Marker::parse(&policy.description);
-        // RAM takes no empty description.
-        let left = if text.is_empty() { "left by ram-operator" } else { text };
-        return Ok(if marker.is_some() { Step::Describe(left.to_owned()) } else { Step::RemoveFinalizer });
+        return Ok(unmark(policy).unwrap_or(Step::RemoveFinalizer));
     }
     take_away(ram)
+}
+
+/// Takes the marker off a policy that stays. `None`: it has none.
+#[must_use]
+pub fn unmark(policy: &Policy) -> Option<Step> {
+    let (text, marker) = Marker::parse(&policy.description);
+    // RAM takes no empty description.
+    let left = if text.is_empty() { "left by ram-operator" } else { text };
+    marker.map(|_| Step::Describe(left.to_owned()))
 }
 
 /// Without a remembered time, the finalizer says that it may have been made this moment.

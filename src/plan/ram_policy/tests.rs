@@ -57,6 +57,7 @@ fn seen() -> Seen {
             holders: Vec::new(),
         }),
         witnessed: false,
+        elsewhere: Elsewhere::Nothing,
     }
 }
 
@@ -204,6 +205,24 @@ fn a_policy_is_adopted_within_the_tenants_bounds_and_keeps_its_document_at_first
     policy(&mut seen).description = "by hand".to_owned();
     seen.spec.policy_name = Some("admins".to_owned());
     assert_eq!(why(&seen), Reason::AdoptionNotAllowed);
+}
+
+#[test]
+fn a_policy_that_others_have_a_say_in_is_not_taken() {
+    let mut seen = by_hand();
+    policy(&mut seen).document = text("ots:Put*");
+    seen.elsewhere = Elsewhere::Owned;
+    assert_eq!(why(&seen), Reason::OwnedElsewhere);
+    let earlier = Marker { uid: "ffffffff".to_owned(), ..marker() };
+    policy(&mut seen).description = earlier.append_to("by hand");
+    seen.elsewhere = Elsewhere::Left;
+    assert_eq!(step(&seen), Step::RecordAdoption);
+    seen.spec.adoption = Adoption::Never;
+    assert_eq!(why(&seen), Reason::Foreign);
+    seen.elsewhere = Elsewhere::Nothing;
+    assert_eq!(step(&seen), Step::AddFinalizer, "as an object that came back");
+    seen.tenant = Err(Verdict::new(Reason::NotATenant));
+    assert_eq!(why(&seen), Reason::NotATenant, "it may have been adopted");
 }
 
 #[test]

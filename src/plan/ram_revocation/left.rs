@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::super::marker::Marker;
 use super::super::timing::READ_LAG;
 use super::super::{AccountView, Next, Reason, Verdict, ram_group, ram_policy};
-use crate::api::{LeftKind, LeftOver};
+use crate::api::{LeftKind, LeftOver, UserDeletionPolicy};
 
 /// One effect on what was left, or on its RamRevocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +63,9 @@ pub fn left(seen: &LeftSeen, now: Timestamp) -> Next<LeftStep> {
 }
 
 fn decide(seen: &LeftSeen, now: Timestamp) -> Result<LeftStep, Verdict> {
-    if seen.abandoned || seen.taken_back {
+    let stays = seen.left.deletion_policy == UserDeletionPolicy::Retain;
+    // Of what stays, an object that came since owns only what has its own marker.
+    if seen.abandoned || (seen.taken_back && !stays) {
         return Ok(LeftStep::Finish);
     }
     if !seen.finalizer && !seen.deleting {
@@ -83,9 +85,19 @@ fn decide(seen: &LeftSeen, now: Timestamp) -> Result<LeftStep, Verdict> {
         return Ok(LeftStep::Finish);
     }
     match ram {
+        _ if stays => Ok(unmark(ram).unwrap_or(LeftStep::Finish)),
         LeftInRam::Policy(ram) => ram_policy::take_away(ram).map(LeftStep::Policy),
         LeftInRam::Group(ram) => ram_group::take_away(ram).map(LeftStep::Group),
         LeftInRam::Gone => Ok(LeftStep::Finish),
+    }
+}
+
+/// Takes our marker off what stays in RAM.
+fn unmark(ram: &LeftInRam) -> Option<LeftStep> {
+    match ram {
+        LeftInRam::Policy(ram) => ram_policy::unmark(ram.policy.as_ref()?).map(LeftStep::Policy),
+        LeftInRam::Group(ram) => ram_group::unmark(ram.group.as_ref()?).map(LeftStep::Group),
+        LeftInRam::Gone => None,
     }
 }
 
@@ -138,6 +150,7 @@ mod tests {
                 account_id: Some("1".to_owned()),
                 ram_name: "team-a.readers".to_owned(),
                 identity: Some("g-1".to_owned()),
+                deletion_policy: UserDeletionPolicy::Delete,
             },
             account: Ok(AccountView {
                 account_id: "1".to_owned(),
@@ -150,6 +163,32 @@ mod tests {
             created: Some(now()),
             taken_back: false,
         }
+    }
+
+    #[test]
+    fn what_stays_loses_our_marker_and_nothing_else() {
+        let uid = "0a1b2c3d-1111";
+        let stays = |ram| {
+            let mut seen = seen(ram);
+            seen.left.deletion_policy = UserDeletionPolicy::Retain;
+            seen
+        };
+        let unmarked = Next::Do(LeftStep::Group(ram_group::Step::Comment(String::new())));
+        let mut marked = stays(group("g-1", uid, &[("team-a.reader", true), ("alice", false)]));
+        assert_eq!(left(&marked, now()), unmarked);
+        marked.taken_back = true;
+        assert_eq!(left(&marked, now()), unmarked, "an object that came since owns it only by its own marker");
+        for other in [group("g-1", "ffffffff-2", &[]), group("g-2", uid, &[]), LeftInRam::Gone] {
+            assert_eq!(left(&stays(other), now()), Next::Do(LeftStep::Finish));
+        }
+        let policy = ram_policy::Policy {
+            description: Marker::for_kind("RamPolicy", "prod", "team-a", "readers", uid).append_to("by hand"),
+            ..ram_policy::Policy::default()
+        };
+        let mut seen = stays(LeftInRam::Policy(ram_policy::InRam { policy: Some(policy), holders: Vec::new() }));
+        (seen.left.kind, seen.left.identity) = (LeftKind::RamPolicy, None);
+        let described = ram_policy::Step::Describe("by hand".to_owned());
+        assert_eq!(left(&seen, now()), Next::Do(LeftStep::Policy(described)));
     }
 
     #[test]

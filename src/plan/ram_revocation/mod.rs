@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::marker::Marker;
 use super::ram_access_key::{Intent, Retiring};
 use super::{AccountView, Next, Reason, Verdict};
-use crate::api::{Order, RamRevocationSpec};
+use crate::api::{Order, RamRevocationSpec, UserDeletionPolicy};
 use crate::ram::{AccessKey, KeyStatus, LastUsed, LoginProfile, MfaInfo, PolicyRef};
 
 /// One effect on RAM or on the object.
@@ -37,6 +37,8 @@ pub enum Step {
     NoteStray(String),
     /// Ask the RamAccessKey that publishes the key to replace it.
     Tell(Publisher),
+    /// RAM UpdateUser: the comments without our marker.
+    Unmark,
     /// RAM DetachPolicyFromUser.
     DetachPolicy(PolicyRef),
     /// IMS UpdateLoginProfile, to `Inactive`.
@@ -184,7 +186,13 @@ pub use order::settled;
 /// Whether the user itself is to go, as far as the order says.
 #[must_use]
 pub fn wants_user(order: &Order) -> bool {
-    order.user.marker_uid.is_some()
+    order.user.marker_uid.is_some() && !leaves_user(order)
+}
+
+/// Whether the user stays in RAM, and only our marker goes.
+#[must_use]
+pub fn leaves_user(order: &Order) -> bool {
+    order.user.deletion_policy == UserDeletionPolicy::Retain
 }
 
 fn reason(reason: Reason) -> Verdict {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Claim, Owner, Seen, Step, reason, wants_user};
+use super::{Claim, Owner, Seen, Step, leaves_user, reason, wants_user};
 use crate::api::Order;
 use crate::plan::marker::Marker;
 use crate::plan::mfa_device::{Away, away};
@@ -24,10 +24,15 @@ pub(super) fn next(seen: &Seen, order: &Order, now: Timestamp) -> Result<Step, V
     let marker = match &ram.user {
         Owner::Gone => return gone(seen, order, now),
         Owner::Marked(marker) if marker.same_object(&ours) => marker,
+        // Our marker is off already, or was never on.
+        Owner::Marked(_) | Owner::NotOurs if leaves_user(order) => return Ok(Step::Finish),
         // Nobody ever saw that the user was ours: somebody else had the name.
         Owner::Marked(_) | Owner::NotOurs if order.user.user_id.is_none() => return Ok(Step::Finish),
         Owner::Marked(_) | Owner::NotOurs => return Err(reason(Reason::UserNotOwned).about(&order.user.user_name)),
     };
+    if leaves_user(order) {
+        return unmark(seen, order, marker);
+    }
     let intents: Vec<Intent> = order.intents.iter().map(Intent::read).collect();
     let user_goes = wants_user(order) && order.user.marker_uid.as_deref() == Some(&marker.uid) && !seen.live_user;
     if let Some(step) = keys(seen, order, &intents, user_goes, now) {
@@ -44,6 +49,25 @@ pub(super) fn next(seen: &Seen, order: &Order, now: Timestamp) -> Result<Step, V
     }
     certain(seen, order, now)?;
     Ok(Step::Finish)
+}
+
+/// Lets a user that stays be nobody's. An object that took it back has written its own uid.
+fn unmark(seen: &Seen, order: &Order, marker: &Marker) -> Result<Step, Verdict> {
+    if order.user.marker_uid.as_deref() != Some(&marker.uid) {
+        return Ok(Step::Finish);
+    }
+    // Whose the user is tells them that the keys are ours to take away.
+    wait_for(seen)?;
+    Ok(Step::Unmark)
+}
+
+/// RamAccessKeys and orders that still have keys to take away.
+fn wait_for(seen: &Seen) -> Result<(), Verdict> {
+    let going: Vec<&str> = seen.claims.iter().filter(|c| c.deleting).map(|claim| claim.name.as_str()).collect();
+    if going.is_empty() {
+        return Ok(());
+    }
+    Err(reason(Reason::WaitingForKeys).about(going.join(", ")).again_in(6 * SOON))
 }
 
 impl Seen {
@@ -190,10 +214,7 @@ fn user(seen: &Seen, order: &Order, now: Timestamp) -> Result<Step, Verdict> {
         return Err(reason(Reason::GracePeriod).about(format!("on {end}")).again_at(end, now));
     }
     let Some(ram) = &seen.ram else { return Err(reason(Reason::AccountNotReady)) };
-    let going: Vec<&str> = seen.claims.iter().filter(|c| c.deleting).map(|claim| claim.name.as_str()).collect();
-    if !going.is_empty() {
-        return Err(reason(Reason::WaitingForKeys).about(going.join(", ")).again_in(6 * SOON));
-    }
+    wait_for(seen)?;
     let open = window_end(seen.claims.iter().flat_map(|claim| &claim.intents));
     if let Some(end) = open.and_then(|end| end.saturating_add(READ_LAG).ok()).filter(|end| seen.sure_until(now) <= *end)
     {

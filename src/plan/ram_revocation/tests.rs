@@ -33,6 +33,7 @@ fn order() -> Order {
             console_login: false,
             virtual_mfa: false,
             not_before: None,
+            deletion_policy: UserDeletionPolicy::Delete,
         },
         access_key_ids: vec![KEY.to_owned()],
         ..Order::default()
@@ -146,6 +147,25 @@ fn an_order_is_void_for_a_user_that_an_object_took_back() {
     assert_eq!(step(&taken), Step::Delete(KEY.to_owned()));
     taken.claims = vec![Claim { name: "k".to_owned(), ids: vec![KEY.to_owned()], ..Claim::default() }];
     assert_eq!(step(&taken), Step::Finish);
+}
+
+#[test]
+fn an_order_about_a_user_that_stays_takes_our_marker_off_and_nothing_else() {
+    let mut order = Order { access_key_ids: Vec::new(), ..order() };
+    order.user.deletion_policy = UserDeletionPolicy::Retain;
+    assert!(!wants_user(&order));
+    let mut left = seen(Some(order));
+    assert_eq!(step(&left), Step::Unmark, "whatever it has");
+    left.live_user = true;
+    assert_eq!(step(&left), Step::Unmark, "an object that came since owns it only by its own marker");
+    left.claims = vec![Claim { name: "k".to_owned(), deleting: true, ..Claim::default() }];
+    assert_eq!(why(&left), Reason::WaitingForKeys, "whoever takes keys away asks whose the user is");
+    left.claims.clear();
+    let others = Owner::Marked(Marker::of("prod", "team-b", "reader", "0a1b2c3d-1"));
+    for user in [Owner::Marked(marker("ffffffff-2")), others, Owner::NotOurs, Owner::Gone] {
+        ram(&mut left).user = user;
+        assert_eq!(step(&left), Step::Finish);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Taking over a user that nobody owns. What it has by hand must be what the tenant allows: who gets its keys gets that too.
 
-use super::super::adoption::{exceeding, exceeds};
+use super::super::adoption::{exceeding, exceeds, rights};
 use super::super::attachments::{self, Reference, resolved, unwanted};
 use super::super::document::Document;
 use super::super::tenant::{Grants, Thing};
@@ -39,6 +39,18 @@ pub(super) fn still_within(seen: &Seen, ram: &InRam) -> Result<Option<Step>, Ver
     match &seen.tenant {
         Ok(grants) if seen.memory.adoption.adopted() => within(seen, ram, grants, false),
         _ => Ok(None),
+    }
+}
+
+/// What is to be remembered of the rights that an adopted user has: they were judged, all of them, and are within the tenant's grant. A key is
+/// made only while the user has just these. What was not judged to its end leaves what was known `before`.
+#[must_use]
+pub fn judged(seen: &Seen, before: Option<String>) -> Option<String> {
+    let (Some(ram), Ok(grants), true) = (&seen.ram, &seen.tenant, seen.memory.adoption.adopted()) else { return None };
+    match within(seen, ram, grants, true) {
+        Ok(None) => Some(rights(&ram.policies, &ram.groups)),
+        Ok(Some(_)) => before,
+        Err(_) => None,
     }
 }
 
@@ -105,7 +117,7 @@ pub fn pending(seen: &Seen) -> Vec<String> {
     let (Some(ram), Some(marker), true) = (&seen.ram, &seen.marker, seen.memory.adoption.holds()) else {
         return Vec::new();
     };
-    let ours = |user: &User| !matches!(whose(&seen.memory, marker, user), Ownership::Not(_));
+    let ours = |user: &User| !matches!(whose(seen, marker, user), Ownership::Not(_));
     if !ram.user.as_ref().is_some_and(ours) {
         return Vec::new();
     }

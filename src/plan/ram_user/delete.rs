@@ -19,7 +19,7 @@ pub(super) fn next(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
         return Err(Verdict::new(Reason::AccountNotReady));
     };
     let Some(user) = &ram.user else { return gone(seen, ram, now) };
-    match whose(&seen.memory, marker, user) {
+    match whose(seen, marker, user) {
         Ownership::Ours | Ownership::MarkerMissing => {}
         // The user we made is gone, or has been taken by somebody else: there is nothing of ours to take away.
         Ownership::Not(_) => return gone(seen, ram, now),

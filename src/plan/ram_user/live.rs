@@ -8,6 +8,7 @@ use super::{InRam, Ownership, Seen, Step, adopt, first_active, groups, login, mf
 use crate::api::{Adoption, LoginState, Management, UserState};
 use crate::plan::attachments::{self, Attachment, Wish};
 use crate::plan::marker::{COMMENTS_LIMIT, Marker};
+use crate::plan::ownership::retaken;
 use crate::ram::{NewUser, User, UserChanges};
 
 pub(super) fn next(seen: &Seen) -> Result<Step, Verdict> {
@@ -17,13 +18,16 @@ pub(super) fn next(seen: &Seen) -> Result<Step, Verdict> {
         return Err(Verdict::new(Reason::AccountNotReady));
     };
     let Some(user) = &ram.user else { return create(seen, ram, marker) };
-    match whose(&seen.memory, marker, user) {
+    match whose(seen, marker, user) {
         Ownership::Not(Reason::Foreign) if seen.spec.adoption == Adoption::IfUnowned => {
             return adopt::next(seen, ram, user, marker);
         }
         Ownership::Not(reason) => return Err(Verdict::new(reason).about(&user.user_name)),
-        Ownership::Ours | Ownership::MarkerMissing if !seen.finalizer => return Ok(Step::AddFinalizer),
-        Ownership::Ours | Ownership::MarkerMissing => {}
+        Ownership::MarkerMissing => retaken(seen.memory.user_id.is_some(), &seen.tenant)?,
+        Ownership::Ours => {}
+    }
+    if !seen.finalizer {
+        return Ok(Step::AddFinalizer);
     }
     if let Some(step) = login::take_away(seen, ram).filter(|step| !adopt::waits(seen, step)) {
         return Ok(step);

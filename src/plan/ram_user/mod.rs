@@ -20,14 +20,14 @@ use jiff::Timestamp;
 use super::adoption::Adopting;
 use super::attachments::{Documents, References};
 use super::marker::Marker;
-use super::ownership::{Known, Ownership, ownership};
+use super::ownership::{Elsewhere, Known, Ownership, ownership};
 use super::ram_access_key::{Intent, window_end};
 use super::tenant::Grants;
 use super::{AccountView, Next, Verdict};
 use crate::api::{LoginState, Management, MfaPhase, RamUserSpec};
 use crate::ram::{AccessKey, KeyStatus, LoginProfile, MfaInfo, NewUser, PolicyRef, User, UserChanges};
 
-pub use adopt::pending;
+pub use adopt::{judged, pending};
 pub use delete::grace_ends;
 pub use login::{LoginChange, LoginMemory, PasswordSeen, Reset, managed, same_key};
 pub use mfa::{MfaFacts, MfaMemory, SeedSeen, complete, has_device};
@@ -124,6 +124,8 @@ pub struct Seen {
     pub ram: Option<InRam>,
     /// RAM showed the user before in this pass, so that its absence now is no lag.
     pub witnessed: bool,
+    /// What other objects say of the user, where this one does not know it.
+    pub elsewhere: Elsewhere,
     /// RamAccessKeys of this user in the namespace; read when there are keys, or when deleting.
     pub key_objects: Vec<KeyObject>,
     /// RAM refused to attach a policy because its quota for this user is used up.
@@ -242,8 +244,9 @@ pub fn next(seen: &Seen, now: Timestamp) -> Next<Step> {
 }
 
 /// Identity is the `UserId`; the marker says whose it is.
-pub(super) fn whose(memory: &Memory, ours: &Marker, user: &User) -> Ownership {
-    let known = Known { identity: memory.user_id.as_deref(), marker_uid: memory.marker_uid.as_deref() };
+pub(super) fn whose(seen: &Seen, ours: &Marker, user: &User) -> Ownership {
+    let Memory { user_id, marker_uid, .. } = &seen.memory;
+    let known = Known { identity: user_id.as_deref(), marker_uid: marker_uid.as_deref(), elsewhere: seen.elsewhere };
     ownership(known, ours, &user.user_id, &user.comments)
 }
 

@@ -31,7 +31,7 @@ fn look(seen: &Seen) -> Result<Verdict, Verdict> {
     let (Some(ram), Some(marker)) = (&seen.ram, &seen.marker) else {
         return Err(Verdict::new(Reason::AccountNotReady));
     };
-    let ours = |user: &User| !matches!(whose(&seen.memory, marker, user), Ownership::Not(_));
+    let ours = |user: &User| !matches!(whose(seen, marker, user), Ownership::Not(_));
     // Before anything is told, be it that there is none.
     if !ram.user.as_ref().is_some_and(ours) {
         allowed(seen)?;

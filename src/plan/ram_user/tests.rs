@@ -79,6 +79,7 @@ pub(super) fn seen() -> Seen {
             ..InRam::default()
         }),
         witnessed: false,
+        elsewhere: Elsewhere::Nothing,
         key_objects: Vec::new(),
         quota_reached: false,
         references: BTreeMap::new(),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::Adoption;
-use crate::plan::adoption::pending as condition;
+use crate::plan::adoption::{pending as condition, rights};
 use crate::plan::preview::preview;
 
 const ADOPT: &str = r#","adopt":{"users":["legacy-a-*"]}"#;
@@ -47,6 +47,67 @@ fn what_nobody_owns_is_noted_and_then_marked_and_keeps_its_text() {
     ram(&mut seen).user.as_mut().expect("a user").comments = "x".repeat(100);
     assert_eq!(reason(&seen), Reason::NoRoomForMarker);
     assert_eq!(reason(&adopted()), Reason::Available);
+}
+
+#[test]
+fn what_another_object_owns_is_not_adopted_whatever_became_of_its_marker() {
+    let mut seen = by_hand();
+    seen.elsewhere = Elsewhere::Owned;
+    assert_eq!(reason(&seen), Reason::OwnedElsewhere);
+    seen.memory.adoption.noted = Some(Timestamp::UNIX_EPOCH);
+    assert_eq!(reason(&seen), Reason::OwnedElsewhere, "whoever noted it first");
+}
+
+#[test]
+fn what_an_earlier_object_left_is_taken_back_only_where_a_tenant_tells_what_it_was() {
+    let mut seen = seen();
+    let earlier = Marker { uid: "ffffffff".to_owned(), ..marker() };
+    ram(&mut seen).user = Some(user(&earlier.append_to("by hand")));
+    seen.memory = Memory::default();
+    assert!(matches!(step(&seen), Step::UpdateUser(_)));
+    seen.tenant = Err(Verdict::new(Reason::NotATenant));
+    for finalizer in [true, false] {
+        seen.finalizer = finalizer;
+        assert_eq!(reason(&seen), Reason::NotATenant);
+    }
+    seen.finalizer = true;
+    seen.memory.user_id = Some(ID.to_owned());
+    assert!(matches!(step(&seen), Step::UpdateUser(_)), "it knows its own");
+    // A RamRevocation is to take that marker off: it is nobody's.
+    let mut left = by_hand();
+    ram(&mut left).user.as_mut().expect("a user").comments = earlier.append_to("by hand");
+    left.elsewhere = Elsewhere::Left;
+    assert_eq!(step(&left), Step::RecordAdoption);
+    left.spec.adoption = Adoption::Never;
+    assert_eq!(reason(&left), Reason::Foreign);
+    (left.deleting, left.finalizer) = (true, true);
+    assert_eq!(step(&left), Step::RemoveFinalizer);
+}
+
+#[test]
+fn rights_are_remembered_only_when_all_of_them_are_within_the_tenants_grant() {
+    let mut seen = adopted();
+    let before = Some("before".to_owned());
+    let known = judged(&seen, None);
+    assert_eq!(known, Some(rights(&ram(&mut seen).policies, &[])));
+    let admin = policy("AdministratorAccess");
+    ram(&mut seen).policies.push(admin.clone());
+    assert_eq!(judged(&seen, before.clone()), before, "nobody looked at it yet");
+    seen.documents.insert(admin.clone(), document("Allow"));
+    assert_eq!(judged(&seen, before.clone()), None);
+    seen.memory.adoption.accepted = Some(Timestamp::UNIX_EPOCH);
+    assert_eq!(judged(&seen, before.clone()), None, "it is to go, and is still there");
+    seen.documents.insert(admin, document("Deny"));
+    assert!(judged(&seen, None).is_some_and(|rights| Some(rights) != known));
+    ram(&mut seen).groups.push("admins".to_owned());
+    assert_eq!(judged(&seen, before.clone()), None);
+    ram(&mut seen).groups.clear();
+    seen.tenant = Err(Verdict::new(Reason::NotATenant));
+    assert_eq!(judged(&seen, before.clone()), None);
+    let mut made = super::seen();
+    assert_eq!(judged(&made, before), None, "nobody asks of a user that was made here");
+    made.memory.adoption.accepted = Some(Timestamp::UNIX_EPOCH);
+    assert_eq!(judged(&made, None), None);
 }
 
 #[test]
