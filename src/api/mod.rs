@@ -23,9 +23,9 @@ pub use console_login::{
 };
 pub use management::{Adoption, AdoptionStatus, Management, Observed};
 pub use ram_access_key::{
-    AllowedSources, AnnotationValue, Binding, Format, Intent, KeyDeletionPolicy, KeyState, LabelValue, RamAccessKey,
-    RamAccessKeySpec, RamAccessKeyStatus, Restart, RestartTarget, RetiringKey, RevokedKey, Rotation, SecretOutput,
-    SourcesSet, Template, UserRef, VpcSource, Why, WorkloadKind,
+    AdoptFrom, AllowedSources, AnnotationValue, Binding, Format, Intent, KeyDeletionPolicy, KeyState, LabelValue,
+    RamAccessKey, RamAccessKeySpec, RamAccessKeyStatus, Restart, RestartTarget, RetiringKey, RevokedKey, Rotation,
+    SecretOutput, SourcesSet, Template, UserRef, VpcSource, Why, WorkloadKind,
 };
 pub use ram_account::{
     AssumeRole, CredentialSecret, CredentialSource, Credentials, Endpoints, RamAccount, RamAccountSpec,

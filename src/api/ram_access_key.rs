@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{Requests, Span, pending, status};
+use super::ram_account::{id_key, secret_key};
 
 /// An AccessKey pair of a RamUser, published in a Secret.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -279,6 +280,37 @@ pub struct SecretOutput {
         validation = ("self.all(k, !(k in ['ALIBABA_CLOUD_ACCESS_KEY_ID', 'ALIBABA_CLOUD_ACCESS_KEY_SECRET', 'credentials', 'config.json', 'AccessKey.csv']))", "`secret.data` must not use a key that `secret.formats` writes: 'ALIBABA_CLOUD_ACCESS_KEY_ID', 'ALIBABA_CLOUD_ACCESS_KEY_SECRET', 'credentials', 'config.json', 'AccessKey.csv'")
     )]
     pub data: Option<BTreeMap<String, Template>>,
+
+    /// A pair of the user that exists already and is to be taken over as it is, in place of a new one. It must be proved: a call that is signed with it
+    /// has to name this account and the RamUser's user. From then on the key is this object's own: rotated, revoked and deleted as any other.
+    /// Nothing is made while it cannot be had. Read only until a pair is published; after that it does nothing, and may be changed or removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adopt_from: Option<AdoptFrom>,
+}
+
+/// A Secret of the same namespace with a pair that exists already.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("self.accessKeyIdKey != self.accessKeySecretKey", "`adoptFrom.accessKeyIdKey` and `adoptFrom.accessKeySecretKey` must be two keys of the Secret"))]
+pub struct AdoptFrom {
+    /// Name of the Secret. Another one than the output is read and never written. If it is the output itself, naming it is the consent to take it over:
+    /// its labels and annotations stay, its data becomes what `formats` and `data` say, and it is deleted together with this object
+    /// as long as `deletionPolicy` is `Delete`.
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
+    pub name: String,
+
+    /// Key of the AccessKey id in the Secret. Default: `ALIBABA_CLOUD_ACCESS_KEY_ID`.
+    #[serde(default = "id_key")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    pub access_key_id_key: String,
+
+    /// Key of the AccessKey secret in the Secret. Default: `ALIBABA_CLOUD_ACCESS_KEY_SECRET`.
+    #[serde(default = "secret_key")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]
+    pub access_key_secret_key: String,
 }
 
 fn env_format() -> Vec<Format> {
@@ -287,7 +319,7 @@ fn env_format() -> Vec<Format> {
 
 impl Default for SecretOutput {
     fn default() -> Self {
-        Self { name: None, labels: None, annotations: None, formats: env_format(), data: None }
+        Self { name: None, labels: None, annotations: None, formats: env_format(), data: None, adopt_from: None }
     }
 }
 

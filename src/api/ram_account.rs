@@ -155,11 +155,11 @@ pub struct CredentialSecret {
     pub security_token_key: String,
 }
 
-fn id_key() -> String {
+pub(super) fn id_key() -> String {
     "ALIBABA_CLOUD_ACCESS_KEY_ID".to_owned()
 }
 
-fn secret_key() -> String {
+pub(super) fn secret_key() -> String {
     "ALIBABA_CLOUD_ACCESS_KEY_SECRET".to_owned()
 }
 

@@ -153,6 +153,14 @@ reasons! {
     UserNotManaged No "The RamUser only observes or plans, so that nothing is granted to its keys" "Set spec.management of the RamUser to Manage.";
     SecretConflict Stalled "A Secret of this name exists and was not made here" "Delete or rename that Secret, or choose another secret.name in a new object; it is not touched.";
     SecretRefused No "The cluster refuses the Secret" "Mend what the detail names.";
+    PairNotFound No "The pair to adopt is not there" "Create what the detail names, or remove secret.adoptFrom to have a new key made.";
+    PairInvalid Stalled "What is to be adopted is no AccessKey pair" "Correct the Secret or the names in secret.adoptFrom, or remove secret.adoptFrom to have a new key made.";
+    PairRefused Stalled "The pair to adopt is not proved" "Put a working pair of the RamUser's user into the Secret, or remove secret.adoptFrom to have a new key made.";
+    PairOfAnotherAccount Stalled "The pair to adopt belongs to another Alibaba Cloud account" "Put a pair of the RamUser's user into the Secret, or remove secret.adoptFrom to have a new key made.";
+    PairOfAnotherUser Stalled "The pair to adopt does not belong to the RamUser's user" "Name the RamUser that has that user in a new object, or put a pair of this one's user into the Secret; the key is not touched.";
+    PairDisabled Stalled "The key to adopt is disabled in RAM" "Enable it in RAM, or remove secret.adoptFrom to have a new key made; it is not enabled by itself.";
+    PairHeld Stalled "Another object has the key that is to be adopted" "Let that one go first, with the deletionPolicy Retain if it is a RamAccessKey, or remove secret.adoptFrom to have a new key made.";
+    SecretNotAdoptable Stalled "The Secret that is to be adopted with its pair belongs to another object, or is immutable" "Name a copy of it in secret.adoptFrom, and choose another secret.name in a new object; it is not touched.";
     NoFreeSlot No "The RAM user has two AccessKeys already, which is RAM's limit, and none may be removed now" "Wait until one of ours is out of use, revoke it by the annotation ram-operator.dev/revoke, or remove a foreign one in RAM.";
     IntentsFull No "Too many mints without an answer are open" "Wait; they close by themselves within half an hour.";
     TooOld No "The pair is older than the tenant's accessKeys.maxAge and cannot be replaced now" "See the condition RotationBlocked.";

@@ -251,6 +251,17 @@ fn key_cases() -> Vec<Case> {
         no(json!({"secret": {"data": {"a": "$()"}}}), "spec.secret.data.a in body should match"),
         no(json!({"secret": {"data": {"a": "x $("}}}), "spec.secret.data.a in body should match"),
         no(json!({"secret": {"data": {"a": 5}}}), "spec.secret.data.a in body must be of type string"),
+        // secret.adoptFrom
+        ok(json!({"secret": {"adoptFrom": {"name": "old"}}})),
+        ok(json!({"secret": {"name": "old", "adoptFrom": {"name": "old", "accessKeyIdKey": "a.k", "accessKeySecretKey": x(253)}}})),
+        no(json!({"secret": {"adoptFrom": {}}}), "spec.secret.adoptFrom.name: Required value"),
+        no(json!({"secret": {"adoptFrom": {"name": "a_b"}}}), "spec.secret.adoptFrom.name in body should match"),
+        no(json!({"secret": {"adoptFrom": {"name": x(254)}}}), "spec.secret.adoptFrom.name: Too long: may not be more than 253 bytes"),
+        no(json!({"secret": {"adoptFrom": {"name": "old", "namespace": "other"}}}), "unknown field \"spec.secret.adoptFrom.namespace\""),
+        no(json!({"secret": {"adoptFrom": {"name": "old", "accessKeyIdKey": "a b"}}}), "spec.secret.adoptFrom.accessKeyIdKey in body should match"),
+        no(json!({"secret": {"adoptFrom": {"name": "old", "accessKeyIdKey": ""}}}), "spec.secret.adoptFrom.accessKeyIdKey in body should be at least 1 chars long"),
+        no(json!({"secret": {"adoptFrom": {"name": "old", "accessKeySecretKey": x(254)}}}), "spec.secret.adoptFrom.accessKeySecretKey: Too long: may not be more than 253 bytes"),
+        no(json!({"secret": {"adoptFrom": {"name": "old", "accessKeySecretKey": "ALIBABA_CLOUD_ACCESS_KEY_ID"}}}), "`adoptFrom.accessKeyIdKey` and `adoptFrom.accessKeySecretKey` must be two keys of the Secret"),
     ]
 }
 
@@ -823,6 +834,10 @@ async fn what_names_a_thing_in_ram_cannot_change() {
             json!({"secret": {"formats": ["Ini"], "labels": {"a": "b"}, "annotations": {"a": "b"}, "data": {"a": "b"}}}),
         ),
         ok(json!({"secret": {"labels": null, "annotations": null, "data": null}})),
+        // What is read once may be corrected, and removed when it was.
+        ok(json!({"secret": {"adoptFrom": {"name": "b"}}})),
+        ok(json!({"secret": {"adoptFrom": {"name": "c"}}})),
+        ok(json!({"secret": {"adoptFrom": null}})),
         ok(json!({"state": "Inactive", "deletionPolicy": "Retain"})),
     ];
     all.extend(steps(&world, "RamAccessKey", "named", json!({"secret": {"name": "a"}}), cases).await);

@@ -37,6 +37,7 @@ mod groups;
 mod import;
 mod imports;
 mod interference;
+mod key_adoption;
 mod keys;
 mod kill;
 mod leader;

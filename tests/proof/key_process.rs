@@ -59,7 +59,7 @@ impl Act {
                 Self::AdoptStray(key_id(id), fence.iter().map(|name| object_number(name)).collect())
             }
             Step::Release { marks } => Self::Release(*marks),
-            Step::SetSources(_) | Step::Restart(_) | Step::LookAtRights => {
+            Step::SetSources(_) | Step::Restart(_) | Step::LookAtRights | Step::ProvePair | Step::AdoptKey(_) => {
                 panic!("not asked for in the model: {step:?}")
             }
         }
@@ -217,6 +217,7 @@ impl KeyProcess {
             deleted: self.deleted.iter().map(|id| key_name(*id)).collect(),
             enabled: self.enabled.iter().map(|id| key_name(*id)).collect(),
             secret: self.secret_seen(),
+            to_adopt: None,
             siblings: self.siblings.iter().flatten().map(sibling).collect(),
             proofs: self.proofs.iter().map(|(id, proof)| (key_name(*id), real_proof(*proof))).collect(),
             uses: self.uses.iter().map(|(id, time)| (key_name(*id), used(*time))).collect(),

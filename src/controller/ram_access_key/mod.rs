@@ -1,5 +1,6 @@
 //! RamAccessKey: looks at RAM, Secret and siblings, and carries out the plan's steps.
 
+mod adopt;
 mod mint;
 mod observe;
 mod publish;
@@ -16,6 +17,7 @@ use kube::runtime::events::EventType;
 use kube::{Client, Resource, ResourceExt};
 use tokio::sync::OwnedMutexGuard;
 
+use self::adopt::Found;
 use self::observe::unjudged;
 use super::accounts::Account;
 use super::drive::{Ctx, Kind, ObjectKey, Pass, Passed, drive, note, now, paused, request, set_finalizer};
@@ -89,6 +91,8 @@ struct KeyPass<'a> {
     retain_denied: bool,
     max_age: Option<Duration>,
     stored: Option<Secret>,
+    /// The pair that is to be adopted.
+    found: Option<Found>,
     sealer: Option<&'a Sealer>,
     siblings: Vec<Sibling>,
     ram: Option<InRam>,
@@ -128,6 +132,7 @@ impl<'a> KeyPass<'a> {
             retain_denied: false,
             max_age: None,
             stored: None,
+            found: None,
             sealer: None,
             siblings: Vec::new(),
             ram: None,
@@ -267,6 +272,7 @@ impl<'a> KeyPass<'a> {
             deleted: self.deleted.clone(),
             enabled: self.enabled.clone(),
             secret: self.read(wanted.as_ref()),
+            to_adopt: self.found.as_ref().map(|found| found.seen.clone()),
             siblings: self.siblings.clone(),
             proofs: self.proofs.clone(),
             uses: self.uses.clone(),
@@ -526,6 +532,7 @@ impl Pass for KeyPass<'_> {
         let writes = matches!(
             step,
             Step::Mint { .. }
+                | Step::AdoptKey(_)
                 | Step::Enable(_)
                 | Step::Disable(_)
                 | Step::Delete(_)
@@ -539,6 +546,8 @@ impl Pass for KeyPass<'_> {
             Step::AddFinalizer => set_finalizer(self.ctx, self.key, &mut self.object, true).await,
             Step::RemoveFinalizer => self.finish().await,
             Step::Mint { replaces } => self.mint(replaces).await,
+            Step::ProvePair => self.prove_pair().await,
+            Step::AdoptKey(id) => self.adopt_key(&id).await,
             Step::Republish => self.republish().await,
             Step::Prove(id) => self.prove(id).await,
             Step::LookAtUse(id) => self.look_at_use(id).await,

@@ -92,6 +92,7 @@ impl KeyPass<'_> {
         if let Some(stored) = &self.stored {
             self.ctx.echoes.wrote_secret(self.key, known(stored).as_deref());
         }
+        self.look_at_pair().await?;
         self.look_at_tenant().await
     }
 

@@ -144,10 +144,28 @@ impl KeyPass<'_> {
 
     pub(super) async fn republish(&mut self) -> Result<(), Error> {
         let Some(secret) = self.wanted() else { return Err(Error::Unsettled) };
-        match self.write(&secret, &PostParams::default()).await {
+        self.put(&secret).await
+    }
+
+    /// Publishes a pair that was in RAM before, without an intent: nothing is made.
+    pub(super) async fn publish_adopted(&mut self, pair: &KeyPair) -> Result<(), Error> {
+        let now = self.now();
+        let journal = settle(&self.seen(), now);
+        let retiring: Vec<_> = journal.retiring.iter().map(|key| (key.id.clone(), key.time, key.why)).collect();
+        let composed = self.compose(&pair.id, &pair.secret, now, None, &retiring);
+        let secret = composed.ok_or_else(|| self.not_ready())?;
+        self.put(&secret).await
+    }
+
+    /// Writes the Secret once; after an unclear outcome the next pass sees what became of it.
+    async fn put(&mut self, secret: &Secret) -> Result<(), Error> {
+        match self.write(secret, &PostParams::default()).await {
             Ok(written) => {
                 self.remember(written);
                 Ok(())
+            }
+            Err(KubeError::Api(status)) if status.is_already_exists() => {
+                Err(Verdict::new(Reason::SecretConflict).about(self.secret_name()).into())
             }
             Err(error) if definite(&error) => Err(refusal(&error)),
             Err(error) => Err(error.into()),

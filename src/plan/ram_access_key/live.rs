@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use super::rotate::{self, Rotation};
 use super::standing::{Standing, standing};
 use super::{
-    Journal, Ownership, Rights, SecretSeen, Seen, Stage, Step, UserSeen, mint, reason, restart, retire, sources, strays,
+    Journal, Ownership, Rights, SecretSeen, Seen, Stage, Step, UserSeen, adopt, mint, reason, restart, retire, sources,
+    strays,
 };
 use crate::api::{KeyState, Why};
 use crate::plan::timing::{LATER, READ_LAG, SOON};
@@ -40,6 +41,9 @@ pub(super) fn next(seen: &Seen, journal: &Journal, now: Timestamp) -> Result<Ste
     let id = match standing {
         Standing::Published(id) => id,
         Standing::Missing(id) => return Err(reason(Reason::KeyMissing).about(id).again_in(READ_LAG)),
+        Standing::Foreign if adopt::in_place(seen, journal, secret_name(seen)) => {
+            return mint::next(seen, journal, now);
+        }
         Standing::Foreign => return Err(reason(Reason::SecretConflict).about(secret_name(seen)).again_in(6 * SOON)),
         Standing::OtherAccount => return Err(reason(Reason::WrongAccount).about("the Secret was published there")),
         Standing::Unexplained(id) => return Ok(Step::Prove(id)),

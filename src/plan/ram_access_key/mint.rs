@@ -1,8 +1,8 @@
-//! Whether a new key may be made, and which one gives way when both slots are taken.
+//! Whether a key may be made, or an existing one adopted, and which one gives way when both slots are taken.
 
 use jiff::Timestamp;
 
-use super::{Journal, Seen, Step, UserSeen, before, reason, rights, strays};
+use super::{Journal, Seen, Step, UserSeen, adopt, before, reason, rights, strays};
 use crate::api::{KeyState, Why};
 use crate::plan::timing::{KEYS_PER_USER, LATER, MAX_INTENTS, USE_LAG};
 use crate::plan::{Reason, Verdict};
@@ -12,8 +12,32 @@ pub(super) fn next(seen: &Seen, journal: &Journal, now: Timestamp) -> Result<Ste
     if seen.spec.state == KeyState::Inactive {
         return no_key_while_inactive(seen, journal);
     }
-    seen.granted()?;
+    granted(seen, journal)?;
+    if let Some(from) = adopt::wanted(seen, journal) {
+        return adopt::next(seen, from, now);
+    }
+    if !seen.finalizer {
+        return Ok(Step::AddFinalizer);
+    }
+    if journal.intents.len() >= MAX_INTENTS {
+        return Err(full(Reason::IntentsFull, seen, journal, now));
+    }
     let lost = journal.access_key_id.clone().filter(|id| seen.key(id).is_some());
+    let step = if seen.keys().len() >= KEYS_PER_USER {
+        make_room(seen, journal, lost.as_deref(), now)?
+    } else {
+        Step::Mint { replaces: lost }
+    };
+    // No room is made for a key that may not be.
+    match step {
+        look @ Step::LookAtUse(_) => Ok(look),
+        step => Ok(rights::judged(seen)?.unwrap_or(step)),
+    }
+}
+
+/// What has to hold before this object gets a key, made or adopted.
+fn granted(seen: &Seen, journal: &Journal) -> Result<(), Verdict> {
+    seen.granted()?;
     if journal.access_key_id.is_none() {
         seen.account.as_ref().map_err(Clone::clone)?.open()?;
     }
@@ -29,22 +53,7 @@ pub(super) fn next(seen: &Seen, journal: &Journal, now: Timestamp) -> Result<Ste
     if wants_principal_name(seen) && seen.account.as_ref().is_ok_and(|account| account.default_domain.is_none()) {
         return Err(reason(Reason::PrincipalNameUnknown).again_in(LATER));
     }
-    if !seen.finalizer {
-        return Ok(Step::AddFinalizer);
-    }
-    if journal.intents.len() >= MAX_INTENTS {
-        return Err(full(Reason::IntentsFull, seen, journal, now));
-    }
-    let step = if seen.keys().len() >= KEYS_PER_USER {
-        make_room(seen, journal, lost.as_deref(), now)?
-    } else {
-        Step::Mint { replaces: lost }
-    };
-    // No room is made for a key that may not be.
-    match step {
-        look @ Step::LookAtUse(_) => Ok(look),
-        step => Ok(rights::judged(seen)?.unwrap_or(step)),
-    }
+    Ok(())
 }
 
 fn no_key_while_inactive(seen: &Seen, journal: &Journal) -> Result<Step, Verdict> {

@@ -3,6 +3,7 @@
 //! The Secret is the commit point: what is published is what the Secret says, if that can be explained. The journal in the status
 //! holds what cannot be seen again: mints without an answer, and keys on their way out.
 
+mod adopt;
 mod delete;
 mod journal;
 mod live;
@@ -53,6 +54,10 @@ pub enum Step {
         /// The key that the new one takes the place of.
         replaces: Option<String>,
     },
+    /// STS GetCallerIdentity, signed with the pair that is to be adopted.
+    ProvePair,
+    /// Publish the pair that is to be adopted; its key is in RAM already.
+    AdoptKey(String),
     /// Write the Secret again with the pair it holds.
     Republish,
     /// STS GetCallerIdentity, signed with the published pair.
@@ -133,6 +138,8 @@ pub struct Seen {
     pub enabled: BTreeSet<String>,
     /// The Secret.
     pub secret: SecretSeen,
+    /// The pair that `spec.secret.adoptFrom` names; read as long as nothing is published.
+    pub to_adopt: Option<PairSeen>,
     /// Other RamAccessKeys of the same user.
     pub siblings: Vec<Sibling>,
     /// Pairs tried in this pass, by id.
@@ -210,6 +217,26 @@ pub enum SecretSeen {
     Foreign,
     /// There is ours.
     Ours(Published),
+}
+
+/// The pair in the Secret of `spec.secret.adoptFrom`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PairSeen {
+    /// There is no such Secret.
+    Missing,
+    /// It has nothing under this key.
+    Lacks(String),
+    /// What it has as the id is none of an AccessKey.
+    NoId,
+    /// It is the output too and cannot be: another controller or object has it, or nobody may change it.
+    Taken,
+    /// It is there.
+    There {
+        /// What is to be the id.
+        id: String,
+        /// What RAM said when it was asked whose it is.
+        proof: Option<Proof>,
+    },
 }
 
 /// What our Secret says.

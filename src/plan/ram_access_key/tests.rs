@@ -1,3 +1,5 @@
+mod adopt;
+
 use std::time::Duration;
 
 use super::*;
@@ -84,6 +86,7 @@ fn seen() -> Seen {
         deleted: BTreeSet::new(),
         enabled: BTreeSet::new(),
         secret: SecretSeen::Ours(published),
+        to_adopt: None,
         siblings: Vec::new(),
         proofs: BTreeMap::new(),
         uses: BTreeMap::new(),
