@@ -134,6 +134,8 @@ struct UserPass<'a> {
     namespace: NamespaceView,
     /// What RAM shows; kept up by our own writes while the user is one that this pass made.
     ram: Option<InRam>,
+    /// When RAM was read last.
+    read_at: Option<Timestamp>,
     made_here: bool,
     /// RAM showed the user in this pass.
     witnessed: bool,
@@ -173,6 +175,7 @@ impl<'a> UserPass<'a> {
             tenant: None,
             namespace: NamespaceView::default(),
             ram: None,
+            read_at: None,
             made_here: false,
             witnessed: false,
             ram_changed: true,
@@ -282,6 +285,7 @@ impl<'a> UserPass<'a> {
     async fn observe_ram(&mut self) -> Result<(), Error> {
         let name = self.user_name();
         let client = self.client()?.clone();
+        self.read_at = Some(self.now());
         let user = client.get_user(&name).await?;
         let mut seen = InRam { user, ..InRam::default() };
         if let Some(user) = &seen.user {

@@ -51,7 +51,10 @@ impl Foresee for Seen {
             Step::ClaimSeedSecret => (seen.mfa.claimed, seen.mfa.seed) = (true, SeedSeen::Empty),
             Step::MakeMfaDevice => (seen.mfa.made, seen.mfa.seed) = (true, SeedSeen::There),
             Step::BindMfa => seen.bound()?,
-            Step::UnbindMfa => seen.ram.as_mut()?.mfa = None,
+            Step::UnbindMfa => {
+                seen.mfa.unbound = true;
+                seen.ram.as_mut()?.mfa = None;
+            }
             Step::DeleteMfaDevice(_) => seen.mfa.deleted = true,
             // What else there is has an end of its own, or depends on what RAM answers.
             _ => return None,
@@ -166,7 +169,9 @@ impl Seen {
     fn bound(&mut self) -> Option<()> {
         let device = MfaInfo { serial_number: self.mfa.serial.clone(), kind: MfaKind::Virtual };
         self.ram.as_mut()?.mfa = Some(device);
-        self.memory.mfa.get_or_insert_default().phase = MfaPhase::Bound;
+        let memory = self.memory.mfa.get_or_insert_default();
+        memory.phase = MfaPhase::Bound;
+        memory.serial_number = Some(self.mfa.serial.clone());
         Some(())
     }
 
