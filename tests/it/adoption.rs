@@ -5,6 +5,7 @@ use ram_operator::api::annotation;
 use serde_json::{Value, json};
 
 use crate::rotation::{assert_says, no_writes};
+use crate::support::ram::{Fault, FaultKind};
 use crate::world::{World, condition, eventually, merge};
 
 const READ: &str = "AliyunOTSReadOnlyAccess";
@@ -194,6 +195,33 @@ async fn an_adopted_user_that_gets_too_much_by_hand_gets_no_new_key() {
     world.reconcile("RamUser", "reader").await;
     world.ready("RamUser", "reader", "False", "AdoptionExceedsTenant").await;
     world.key("ingest", "reader", json!({})).await;
+    world.ready("RamAccessKey", "ingest", "False", "AdoptionExceedsTenant").await;
+    no_writes(&world);
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adopted_user_gets_no_key_before_its_spec_is_judged() {
+    let world = corner("adopt_unjudged").await;
+    let operator = world.operator().await;
+    let name = "legacy-a-reader";
+    by_hand(&world, name, &[]);
+    world.user("reader", adopting(name, json!({"attachments": "Report"}))).await;
+    world.available("RamUser", "reader").await;
+    world.writes();
+    world.user("reader", adopting(name, json!({"attachments": "Report", "management": "Observe"}))).await;
+    world.ready("RamUser", "reader", "True", "Observed").await;
+    // Meanwhile it gets too much, and back under management nobody can look at that at first.
+    world.ram.person().attach(name, "System", ADMIN);
+    let down = FaultKind::Status { status: 503, code: "ServiceUnavailable".to_owned() };
+    let fault = world.ram.fault(Fault::on("ListPoliciesForUser", down).user(name));
+    world.user("reader", adopting(name, json!({"attachments": "Report"}))).await;
+    world.key("ingest", "reader", json!({})).await;
+    world.ready("RamAccessKey", "ingest", "False", "UserNotReady").await;
+    world.ram.remove_fault(fault);
+    world.poke("RamUser", "reader").await;
+    world.ready("RamUser", "reader", "False", "AdoptionExceedsTenant").await;
     world.ready("RamAccessKey", "ingest", "False", "AdoptionExceedsTenant").await;
     no_writes(&world);
     world.examine(Some(&operator)).await;

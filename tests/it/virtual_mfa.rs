@@ -463,6 +463,28 @@ async fn a_user_goes_with_a_device_that_was_never_managed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_missing_right_to_look_at_devices_keeps_no_deletion_from_disarming() {
+    let world = World::new("mfa_denied").await;
+    let operator = world.operator().await;
+    world.user("alice", mfa(json!({}))).await;
+    world.key("app", "alice", json!({})).await;
+    world.available("RamUser", "alice").await;
+    world.available("RamAccessKey", "app").await;
+    world.writes();
+    world.ram.person().deny("GetUserMFAInfo");
+    world.delete("RamUser", "alice").await;
+    let object = world.ready("RamUser", "alice", "False", "Blocked").await;
+    assert_says(&object, "Ready", &["MFADevice"]);
+    assert_eq!(world.writes(), ["UpdateAccessKey #1 Inactive", "DeleteAccessKey #1"]);
+    world.ram.person().allow("GetUserMFAInfo");
+    world.poke("RamUser", "alice").await;
+    world.gone("RamUser", "alice").await;
+    wrote(&world, &["UnbindMFADevice", "DeleteVirtualMFADevice", "DeleteUser"]);
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_user_that_is_retained_keeps_its_device() {
     let world = World::new("mfa_retain").await;
     world.tenant(json!({"attach": {"system": ["AliyunOTS*"]}, "retain": "Allow"})).await;
