@@ -81,10 +81,13 @@ async fn a_user_is_adopted_and_loses_nothing_until_that_is_accepted() {
     let operator = world.operator().await;
     let name = "legacy-a-reader";
     let id = by_hand(&world, name, &[FULL]);
+    // More than a spec may say, in characters as well as in bytes.
+    let comments = format!("made by hand {}", "\u{4e2d}".repeat(60));
+    world.ram.person().set_comments(name, &comments);
     world.user("reader", adopting(name, json!({}))).await;
     world.available("RamUser", "reader").await;
     assert_eq!(world.writes(), [format!("UpdateUser {name}"), format!("AttachPolicyToUser {name} System/{READ}")]);
-    assert!(world.ram.snapshot().users[name].comments.starts_with("made by hand [ram-operator:test:"));
+    assert!(world.ram.snapshot().users[name].comments.starts_with(&format!("{comments} [ram-operator:test:")));
     let shown = looked(&world, "RamUser", "reader").await;
     assert_says(&shown, "AdoptionPending", &[&format!("policy System/{FULL}"), "accept-adoption"]);
     assert_eq!(shown["status"]["userId"], json!(id));
@@ -110,7 +113,7 @@ async fn a_user_is_adopted_and_loses_nothing_until_that_is_accepted() {
     world.delete("RamUser", "reader").await;
     world.gone("RamUser", "reader").await;
     assert_eq!(world.writes(), [format!("UpdateUser {name}")]);
-    assert_eq!(world.ram.snapshot().users[name].comments, "made by hand");
+    assert_eq!(world.ram.snapshot().users[name].comments, comments);
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }
