@@ -192,4 +192,7 @@ pub struct SettingStatus {
     /// When it was written last, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
+    /// A hash of what was written then: it tells whether RAM shows that already, and nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
 }

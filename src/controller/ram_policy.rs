@@ -400,6 +400,22 @@ impl<'a> PolicyPass<'a> {
         Ok(())
     }
 
+    async fn create_version(&mut self, document: &str) -> Result<(), Error> {
+        let name = self.policy_name();
+        let outcome = self.client()?.create_policy_version(&name, document).await;
+        let now = self.now();
+        // Without an answer it may be there: until it would show, none is made again.
+        let lost = |error: &ram::Error| error.status().is_none() && !error.proves_nothing_made();
+        if outcome.as_ref().err().is_none_or(lost) {
+            let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+            self.memory.written = Some((digest::hex(&[document]), now));
+        }
+        outcome?;
+        let message = format!("Policy {name} has another document in force.");
+        note(self.ctx, &self.object, EventType::Normal, "DocumentChanged", message).await;
+        Ok(())
+    }
+
     async fn describe(&mut self, description: &str) -> Result<(), Error> {
         let name = self.policy_name();
         self.client()?.update_policy_description(&name, description).await?;
@@ -516,15 +532,7 @@ impl Pass for PolicyPass<'_> {
             Step::RecordAdoption => self.record_adoption().await,
             Step::Create(document, description) => self.create(&document, &description).await,
             Step::Describe(description) => self.describe(&description).await,
-            Step::CreateVersion(document) => {
-                self.client()?.create_policy_version(&name, &document).await?;
-                let now = self.now();
-                let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
-                self.memory.written = Some((digest::hex(&[&document]), now));
-                let message = format!("Policy {name} has another document in force.");
-                note(self.ctx, &self.object, EventType::Normal, "DocumentChanged", message).await;
-                Ok(())
-            }
+            Step::CreateVersion(document) => self.create_version(&document).await,
             Step::Detach(holder) => detach(self.client()?, &holder, &custom(&name)).await,
             Step::Delete => still_in_use(self.client()?.delete_policy(&name).await),
         }

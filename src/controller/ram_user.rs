@@ -39,7 +39,7 @@ use crate::plan::preview::{Foresee, Preview, preview};
 use crate::plan::ram_access_key::{Intent, Journal, Retiring};
 use crate::plan::ram_user::{
     InRam, KeyObject, LoginChange, LoginMemory, Memory, MfaFacts, PasswordSeen, Reset, Seen, Step, grace_ends,
-    has_device, judged, managed, next, pending, same_key, sees,
+    has_device, judged, managed, next, pending, sees,
 };
 use crate::plan::tenant::{Grants, Thing};
 use crate::plan::timing::READ_LAG;
@@ -112,6 +112,7 @@ fn memory(ctx: &Ctx, object: &RamUser) -> Memory {
             state: login.state,
             password_time: login.password_time.and_then(|text| text.parse().ok()),
             password_seal: login.password_seal,
+            giving: login.pending_seal,
         }),
         mfa: stored.virtual_mfa.map(mfa::memory),
     }
@@ -136,6 +137,8 @@ struct UserPass<'a> {
     namespace: NamespaceView,
     /// What RAM shows; kept up by our own writes while the user is one that this pass made.
     ram: Option<InRam>,
+    /// When RAM was read last.
+    read_at: Option<Timestamp>,
     made_here: bool,
     /// RAM showed the user in this pass.
     witnessed: bool,
@@ -150,6 +153,8 @@ struct UserPass<'a> {
     contents: BTreeMap<String, Option<Vec<PolicyRef>>>,
     groups_full: bool,
     found: Found,
+    /// This pass has noted that the password is given, and nothing was open before.
+    giving_noted: bool,
     reset: Reset,
     /// What would be done, where that is only listed.
     plan: Option<Vec<String>>,
@@ -176,6 +181,7 @@ impl<'a> UserPass<'a> {
             tenant: None,
             namespace: NamespaceView::default(),
             ram: None,
+            read_at: None,
             made_here: false,
             witnessed: false,
             elsewhere: Elsewhere::Nothing,
@@ -188,6 +194,7 @@ impl<'a> UserPass<'a> {
             contents: BTreeMap::new(),
             groups_full: false,
             found: Found::default(),
+            giving_noted: false,
             reset,
             plan: None,
             mfa,
@@ -287,6 +294,7 @@ impl<'a> UserPass<'a> {
     async fn observe_ram(&mut self) -> Result<(), Error> {
         let name = self.user_name();
         let client = self.client()?.clone();
+        self.read_at = Some(self.now());
         let user = client.get_user(&name).await?;
         let mut seen = InRam { user, ..InRam::default() };
         if let Some(user) = &seen.user {
@@ -550,14 +558,7 @@ impl<'a> UserPass<'a> {
         let mut login = self.memory.login.clone();
         match (wanted.map(|login| login.state), &ram.login) {
             (Some(LoginState::Enabled), Some(profile)) if profile.enabled == Some(true) && !suspended => {
-                let memory = login.get_or_insert_default();
-                memory.state = LoginState::Enabled;
-                // What was there at the first sight counts as given: a password is pushed only when it changes.
-                if let PasswordSeen::There(seal) = &self.found.seen
-                    && memory.password_seal.as_ref().is_none_or(|known| !same_key(known, seal))
-                {
-                    memory.password_seal = Some(seal.clone());
-                }
+                login = Some(login.unwrap_or_default().shown(&self.found.seen));
             }
             (Some(LoginState::Absent), None) => {
                 login = Some(LoginMemory { state: LoginState::Absent, ..LoginMemory::default() });
@@ -568,6 +569,7 @@ impl<'a> UserPass<'a> {
             state: login.state,
             password_time: login.password_time.map(|time| time.to_string()),
             password_seal: login.password_seal,
+            pending_seal: login.giving,
         });
         let Reset { accepted, done, .. } = self.reset.clone();
         if accepted.is_some() {
@@ -598,6 +600,26 @@ impl<'a> UserPass<'a> {
 
     async fn record_login(&mut self, state: LoginState) -> Result<(), Error> {
         self.note_in_status(|status| status.console_login.get_or_insert_default().state = state).await
+    }
+
+    async fn record_password(&mut self, seal: String) -> Result<(), Error> {
+        let none = self.ram.as_ref().is_some_and(|ram| ram.login.is_none());
+        self.giving_noted = self.memory.login.as_ref().is_none_or(|login| login.giving.is_none());
+        self.note_in_status(|status| {
+            let login = status.console_login.get_or_insert_default();
+            login.pending_seal = Some(seal);
+            if none {
+                login.state = LoginState::Absent;
+            }
+        })
+        .await
+    }
+
+    /// Whether this very password was given before, and the answer was lost.
+    fn tried(&self) -> bool {
+        let open = self.memory.login.as_ref().and_then(|login| login.giving.as_ref());
+        let same = matches!((&self.found.seen, open), (PasswordSeen::There(seal), Some(open)) if seal == open);
+        same && !self.giving_noted
     }
 
     /// A value that is there when the log-on was never carried out may be long done.
@@ -646,6 +668,8 @@ impl<'a> UserPass<'a> {
             mfa_bind_required: change.mfa,
             enabled: change.enabled,
         };
+        // A generated one is no old one of somebody's.
+        let tried = generated || self.tried();
         let client = self.client()?;
         let answer = if create {
             client.create_login_profile(&principal, &changes).await
@@ -654,10 +678,14 @@ impl<'a> UserPass<'a> {
         };
         match answer {
             Err(error) if error.class() == Class::Exists => return Err(Error::Unsettled),
-            // A generated one is never an old one of somebody's: it was given before, and the answer was lost.
-            Err(error) if generated && !create && error.code().is_some_and(|code| code.contains("ReusePrevention")) => {
-            }
+            // It was given before, and the answer was lost.
+            Err(error) if tried && !create && error.code().is_some_and(|code| code.contains("ReusePrevention")) => {}
             Err(error) if change.password && error.code().is_some_and(|code| code.contains("Password")) => {
+                if self.giving_noted
+                    && let Some(login) = &mut self.memory.login
+                {
+                    login.giving = None;
+                }
                 return Err(Verdict::new(Reason::PasswordRefused)
                     .about(error.code().unwrap_or_default().to_owned())
                     .into());
@@ -673,6 +701,7 @@ impl<'a> UserPass<'a> {
                 PasswordSeen::There(seal) => Some(seal.clone()),
                 _ => None,
             };
+            login.giving = None;
             self.reset.done.clone_from(&self.reset.accepted);
             let message = format!("User {name} has a new password for log-on to the console.");
             note(self.ctx, &self.object, EventType::Normal, "PasswordGiven", message).await;
@@ -1007,6 +1036,7 @@ impl Pass for UserPass<'_> {
                     | Step::HandOver(_)
                     | Step::RecordAdoption
                     | Step::RecordLogin(_)
+                    | Step::RecordPassword(_)
                     | Step::RecordReset
                     | Step::WritePassword
                     | Step::RecordMfa(_)
@@ -1036,6 +1066,7 @@ impl Pass for UserPass<'_> {
                 Ok(())
             }
             Step::RecordLogin(state) => self.record_login(state).await,
+            Step::RecordPassword(seal) => self.record_password(seal).await,
             Step::RecordReset => self.record_reset().await,
             Step::WritePassword => self.write_password().await,
             Step::CreateLogin(change) => self.log_on(change, true).await,

@@ -10,7 +10,7 @@ use super::error::Error;
 use super::status;
 use crate::api::{self, AllowedSources, Permission, RamAccount, RamAccountStatus, SettingStatus, SettingsStatus};
 use crate::plan::ram_access_key::wanted_sources;
-use crate::plan::settings::{Part, Reach, Seen, Step, next, rested, summary, written};
+use crate::plan::settings::{Part, Reach, Seen, Step, alias_taken, next, rested, summary, written};
 use crate::plan::timing::{LATER, READ_LAG};
 use crate::plan::{Next, Reason, Standing, Verdict};
 use crate::ram::{self, Class};
@@ -103,7 +103,7 @@ fn trouble(error: Error, was_applied: bool) -> Result<Verdict, Error> {
     match error.verdict() {
         Some(_) if error.passes_by_itself() && was_applied => Ok(Verdict::new(Reason::Applied).again_in(LATER)),
         Some(verdict) if error.passes_by_itself() => Ok(verdict.again_in(LATER)),
-        // A right, a value, an alias: the next look is soon enough, and a change of the spec asks at once.
+        // A right, a value: the next look is soon enough, and a change of the spec asks at once.
         Some(verdict) => Ok(verdict),
         None => Err(error),
     }
@@ -168,7 +168,7 @@ impl PartPass<'_> {
             // An earlier answer may have been lost: then the account itself has it.
             Err(error) if error.class() == Class::Exists => match self.client.account_alias().await? {
                 Some(has) if has == alias => Ok(()),
-                _ => Err(Verdict::new(Reason::AliasTaken).about(alias).into()),
+                _ => Err(alias_taken(alias).into()),
             },
             outcome => outcome.map_err(Error::from),
         }
@@ -222,6 +222,7 @@ impl Pass for PartPass<'_> {
         if !self.ctx.lease.holds() {
             return Err(Error::NotLeader);
         }
+        let memory = written(self.memory.as_ref(), self.generation, self.now, &step);
         match step {
             Step::LookAtOwnKey => return self.look_at_own_key().await,
             Step::SetAlias(alias) => self.set_alias(&alias).await?,
@@ -229,7 +230,7 @@ impl Pass for PartPass<'_> {
             Step::SetSecurityPreference(preference) => self.client.set_security_preference(&preference).await?,
             Step::SetSources(sources) => self.client.set_account_access_key_sources(&sources).await?,
         }
-        self.memory = Some(written(self.memory.as_ref(), self.generation, self.now));
+        self.memory = Some(memory);
         (self.wrote, self.part) = (true, None);
         Ok(())
     }

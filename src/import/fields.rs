@@ -2,10 +2,35 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::plan::marker::Marker;
 use crate::ram::{PolicyRef, PolicyType};
 
 /// What begins the marker, which no text of a spec may contain.
 const MARKER: &str = "[ram-operator:";
+
+/// Characters of the longest name of an installation in a marker.
+const LONGEST_OWNER: usize = 20;
+
+/// Room for a text that the marker follows in RAM.
+#[derive(Clone, Copy)]
+pub struct Room<'a> {
+    /// Bytes that the schema takes.
+    pub schema: usize,
+    /// Characters that RAM takes, with the marker.
+    pub ram: usize,
+    /// This installation's name in markers, if it is known.
+    pub owner_id: Option<&'a str>,
+}
+
+impl Room<'_> {
+    /// Characters that RAM may have before the marker.
+    fn before_marker(self) -> usize {
+        let longest = "x".repeat(LONGEST_OWNER);
+        let marker = Marker::of(self.owner_id.unwrap_or(&longest), "", "", "00000000").append_to("");
+        // A space stands between them.
+        self.ram.saturating_sub(marker.chars().count().saturating_add(1))
+    }
+}
 
 /// The spec of a manifest, and what is to be said of it in comments above.
 pub struct Draft {
@@ -49,16 +74,22 @@ impl Draft {
         }
     }
 
-    /// A text that the marker follows in RAM, so that it cannot be left out: it is made to fit.
-    pub fn marked(&mut self, field: &str, text: &str, limit: usize) {
-        let kept = fitting(text, limit);
-        if kept != text {
-            self.note(format!(
-                "`{field}` is not all that RAM has, since it may have {limit} bytes, no control characters and no marker: {text:?}"
-            ));
+    /// A text that the marker follows in RAM. Where the schema does not take it, it stays as it is in RAM if there is room for both; it is never
+    /// cut.
+    pub fn marked(&mut self, field: &str, text: &str, room: Room<'_>) {
+        let (bytes, characters) = (room.schema, room.before_marker());
+        if text.is_empty() {
+            return;
         }
-        if !kept.is_empty() {
-            self.put(field, json!(kept));
+        let plain = !text.chars().any(|c| c.is_ascii_control()) && !text.contains(MARKER);
+        if plain && text.len() <= bytes {
+            self.put(field, json!(text));
+        } else if text.chars().count() <= characters {
+            self.note(format!("`{field}` is left out, and what RAM has stays before the marker: {text:?}"));
+        } else {
+            self.note(format!(
+                "`{field}` is left out, and the adoption waits (NoRoomForMarker) until RAM has at most {characters} characters, or you put at most {bytes} bytes here. RAM has: {text:?}"
+            ));
         }
     }
 
@@ -101,13 +132,6 @@ fn listed(names: impl Iterator<Item = String>) -> String {
     names.map(|name| word(&name)).collect::<Vec<_>>().join(", ")
 }
 
-/// What of a text may stand before the marker.
-fn fitting(text: &str, limit: usize) -> String {
-    let plain: String = text.chars().map(|c| if c.is_ascii_control() { ' ' } else { c }).collect();
-    let plain = plain.replace(MARKER, "(ram-operator:");
-    plain.char_indices().take_while(|(at, c)| at + c.len_utf8() <= limit).map(|(_, c)| c).collect()
-}
-
 /// Whether it is a name of a user or a group.
 pub fn is_ram_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
@@ -144,6 +168,7 @@ pub fn is_phone(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::adoption::marked;
 
     #[test]
     fn what_does_not_fit_is_told_and_left_alone() {
@@ -157,21 +182,34 @@ mod tests {
     }
 
     #[test]
-    fn a_text_before_the_marker_is_made_to_fit() {
-        for (text, kept, notes) in [
-            ("", None, 0),
-            ("reads", Some("reads".to_owned()), 0),
-            ("two\nlines", Some("two lines".to_owned()), 1),
-            ("x [ram-operator:a:b:c]", Some("x (ram-operator:a:b:c]".to_owned()), 1),
-            ("x".repeat(56).as_str(), Some("x".repeat(56)), 0),
-            ("x".repeat(57).as_str(), Some("x".repeat(56)), 1),
-            ("\u{4e2d}".repeat(19).as_str(), Some("\u{4e2d}".repeat(18)), 1),
+    fn a_text_before_the_marker_is_never_cut() {
+        // With this name a marker has 51 characters.
+        let room = Room { schema: 56, ram: 128, owner_id: Some("prod") };
+        let (stays, waits) = ("stays before the marker", "NoRoomForMarker");
+        for (text, put, says) in [
+            (String::new(), false, None),
+            ("reads".to_owned(), true, None),
+            ("two\nlines".to_owned(), false, Some(stays)),
+            ("x [ram-operator:a:b:c]".to_owned(), false, Some(stays)),
+            ("x".repeat(56), true, None),
+            ("x".repeat(57), false, Some(stays)),
+            ("x".repeat(76), false, Some(stays)),
+            ("x".repeat(77), false, Some(waits)),
+            ("\u{4e2d}".repeat(18), true, None),
+            ("\u{4e2d}".repeat(19), false, Some(stays)),
         ] {
             let mut draft = Draft::new("default");
-            draft.marked("comments", text, 56);
-            assert_eq!(draft.spec.get("comments"), kept.map(Value::String).as_ref(), "{text}");
-            assert_eq!(draft.notes.len(), notes, "{text}");
+            draft.marked("comments", &text, room);
+            assert_eq!(draft.spec.get("comments"), put.then(|| json!(text)).as_ref(), "{text}");
+            let told = draft.notes.iter().all(|note| says.is_some_and(|says| note.contains(says)));
+            assert!(told && draft.notes.len() == usize::from(says.is_some()), "{text}: {:?}", draft.notes);
+            // The plan says the same of what is left out.
+            let marker = Marker::of("prod", "team-a", "reader", "0a1b2c3d-1111");
+            let kept = marked(&marker, None, Some(&text), room.ram);
+            assert_eq!(kept.ok(), (says != Some(waits)).then(|| marker.append_to(&text)), "{text}");
         }
+        // An installation whose name is not known may have the longest one.
+        assert_eq!(Room { owner_id: None, ..room }.before_marker(), 60);
     }
 
     #[test]

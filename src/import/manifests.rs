@@ -7,16 +7,16 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::fields::{Draft, is_display_name, is_email, is_phone, is_policy_name, is_ram_name, word};
+use super::fields::{Draft, Room, is_display_name, is_email, is_phone, is_policy_name, is_ram_name, word};
 use super::names;
 use crate::api::{GROUP, VERSION, to_yaml};
 use crate::plan::document::Document;
-use crate::plan::marker::Marker;
+use crate::plan::marker::{COMMENTS_LIMIT, DESCRIPTION_LIMIT, Marker};
 use crate::ram::{AccessKey, Group, LoginProfile, PolicyDetail, PolicyRef, User};
 
 /// Bytes of a text that the marker follows, as in the schema.
-const COMMENTS_LIMIT: usize = 56;
-const DESCRIPTION_LIMIT: usize = 900;
+const COMMENTS_BYTES: usize = 56;
+const DESCRIPTION_BYTES: usize = 900;
 /// Characters of `documentJson`, as in the schema.
 const DOCUMENT_LIMIT: usize = 16384;
 
@@ -31,6 +31,18 @@ pub struct Asked<'a> {
     pub users: &'a str,
     /// This installation's name in markers, if it is known.
     pub owner_id: Option<&'a str>,
+}
+
+impl<'a> Asked<'a> {
+    /// Room for the comments of a user or a group.
+    const fn comments(&self) -> Room<'a> {
+        Room { schema: COMMENTS_BYTES, ram: COMMENTS_LIMIT, owner_id: self.owner_id }
+    }
+
+    /// Room for the description of a policy.
+    const fn description(&self) -> Room<'a> {
+        Room { schema: DESCRIPTION_BYTES, ram: DESCRIPTION_LIMIT, owner_id: self.owner_id }
+    }
 }
 
 /// What was read.
@@ -50,6 +62,8 @@ pub struct Found {
     pub policies: Vec<PolicyDetail>,
     /// Users that are not printed.
     pub left: Vec<LeftOut>,
+    /// The operator signs with the pair of a user, and nobody here knows of which.
+    pub signer_unknown: bool,
     /// Objects in the cluster, to name the owner of what is managed.
     pub objects: Vec<Object>,
 }
@@ -212,14 +226,18 @@ fn counted(count: usize, one: &str, many: &str) -> String {
 
 fn header(asked: &Asked<'_>, found: &Found, counts: &[String]) -> Vec<String> {
     let Asked { users, namespace, .. } = asked;
-    vec![
+    let mut lines = vec![
         format!(
             "What account {} has in RAM for users named {users}, at {} by RAM's clock.",
             word(&found.account_id),
             found.time
         ),
         format!("For the namespace {namespace}: {}. Nothing was changed.", counts.join(", ")),
-    ]
+    ];
+    if found.signer_unknown {
+        lines.push("Which user the operator signs with is not known here. If it is below, take it out: it must not manage itself.".to_owned());
+    }
+    lines
 }
 
 fn left_out(asked: &Asked<'_>, found: &Found, mut left: Vec<LeftOut>) -> Vec<String> {
@@ -307,7 +325,7 @@ fn policies(asked: &Asked<'_>, found: &Found, left: &mut Vec<LeftOut>) -> Vec<Pa
 fn policy_spec(asked: &Asked<'_>, policy: &PolicyDetail) -> Result<Draft, String> {
     let mut draft = Draft::new(asked.account);
     draft.put("policyName", json!(policy.policy.name));
-    draft.marked("description", &policy.description, DESCRIPTION_LIMIT);
+    draft.marked("description", &policy.description, asked.description());
     draft.put("documentJson", json!(document_json(&policy.document)?));
     Ok(draft)
 }
@@ -333,7 +351,7 @@ fn groups(asked: &Asked<'_>, found: &Found, left: &mut Vec<LeftOut>) -> Vec<Part
         let mut draft = Draft::new(asked.account);
         draft.put("attachments", json!("Report"));
         draft.put("groupName", json!(group.name));
-        draft.marked("comments", &group.comments, COMMENTS_LIMIT);
+        draft.marked("comments", &group.comments, asked.comments());
         draft.policies(policies);
         parts.push(part(asked, What::Group, named(&names, &group.name), draft));
     }
@@ -355,7 +373,7 @@ fn user_spec(asked: &Asked<'_>, found: &FoundUser) -> Draft {
     draft.put("attachments", json!("Report"));
     draft.put("userName", json!(user.user_name));
     draft.text("displayName", &user.display_name, is_display_name);
-    draft.marked("comments", &user.comments, COMMENTS_LIMIT);
+    draft.marked("comments", &user.comments, asked.comments());
     draft.text("email", &user.email, is_email);
     draft.text("mobilePhone", &user.mobile_phone, is_phone);
     draft.policies(&found.policies);
@@ -440,6 +458,7 @@ mod tests {
             groups: Vec::new(),
             policies: Vec::new(),
             left: Vec::new(),
+            signer_unknown: false,
             objects: Vec::new(),
         }
     }
@@ -525,6 +544,8 @@ spec:
         assert_eq!(head[1], "# For the namespace team-a: 0 RamPolicies, 0 RamGroups, 2 RamUsers. Nothing was changed.");
         assert_eq!(head[2], "# To go on:");
         assert!(head.iter().any(|line| line.contains("AccessKeys stay as they are")), "{text}");
+        let unknown = Found { signer_unknown: true, ..found(vec![bare("a")]) };
+        assert!(printed(&unknown).contains("# Which user the operator signs with is not known here."));
         // Without any manifest it is YAML all the same.
         assert_eq!(read(&printed(&found(Vec::new()))), Vec::<Value>::new());
     }
@@ -658,13 +679,12 @@ spec:
         ] {
             let mut one = bare("a");
             text.clone_into(&mut one.user.display_name);
-            let spaced = format!("{text} {} {}", "word ".repeat(10), "x");
+            let spaced = format!("{text} {} {}", "word ".repeat(8), "x");
             spaced.clone_into(&mut one.user.comments);
             let manifests = read(&printed(&found(vec![one])));
             assert_eq!(manifests.len(), 1, "{text:?}");
             assert_eq!(manifests[0]["spec"]["displayName"], json!(text), "{text:?}");
-            let comments = manifests[0]["spec"]["comments"].as_str().unwrap();
-            assert!(spaced.starts_with(comments), "{comments:?}");
+            assert_eq!(manifests[0]["spec"]["comments"], json!(spaced), "{text:?}");
         }
         // A text of several lines in a comment begins no manifest.
         let mut one = bare("a");

@@ -107,10 +107,12 @@ fn of_ram(error: &ram::Error) -> String {
 pub async fn print(flags: &Import, environment: Environment, clock: Clock, say: Say<'_>) -> Result<String, Error> {
     let kube = run::cluster().await?.calls;
     let account = account(&kube, &flags.account).await?;
-    let client = client(&kube, flags, environment, clock, &account).await?;
-    let (account_id, operators) = identity(&client, flags, &account).await?;
+    let (client, base) = clients(&kube, flags, environment, clock, &account).await?;
+    let (account_id, operators) = identity(&client, base.as_ref(), flags, &account).await?;
     let reading = Reading { client: &client, say, users_only: flags.users_only };
     let mut found = reading.all(&flags.user, account_id, &operators).await?;
+    let pair = matches!(account.spec.credentials.source, CredentialSource::Secret | CredentialSource::Environment);
+    found.signer_unknown = flags.credentials_from_environment && pair && operators.is_empty();
     found.objects = objects(&kube).await;
     let pinned = account.status.as_ref().and_then(|status| status.owner_id.as_deref());
     let asked = Asked {
@@ -133,14 +135,15 @@ async fn account(kube: &Client, name: &str) -> Result<RamAccount, Error> {
     }
 }
 
-/// A client for the account, with the credentials that the operator has, or those of the environment.
-async fn client(
+/// A client for the account, with the credentials that the operator has, or those of the environment. Where it assumes a role, a second one signs with
+/// what it has before.
+async fn clients(
     kube: &Client,
     flags: &Import,
     environment: Environment,
     clock: Clock,
     account: &RamAccount,
-) -> Result<ram::Client, Error> {
+) -> Result<(ram::Client, Option<ram::Client>), Error> {
     let mut spec = account.spec.clone();
     if flags.credentials_from_environment {
         spec.credentials = Credentials { source: CredentialSource::Environment, secret: None, assume_role: None };
@@ -159,7 +162,12 @@ async fn client(
     let pinned = account.status.as_ref().and_then(|status| status.account_id.clone());
     let account_id = pinned.or_else(|| spec.account_id.clone());
     let config = access.config(&spec, account_id, &settings, clock, Arc::new(|_, _| ()));
-    Ok(ram::Client::new(config, Arc::new(Budget::new(quota_share(&spec))))?)
+    let budget = Arc::new(Budget::new(quota_share(&spec)));
+    // It may be of another account.
+    let base =
+        config.assume_role.is_some().then(|| ram::Config { assume_role: None, account_id: None, ..config.clone() });
+    let base = base.map(|config| ram::Client::new(config, Arc::clone(&budget))).transpose()?;
+    Ok((ram::Client::new(config, budget)?, base))
 }
 
 /// Whether this process's environment has what the source needs.
@@ -195,7 +203,12 @@ fn no_access(error: controller::error::Error, credentials: &Credentials, secret:
 }
 
 /// The account's number, and the names of the users that the operator signs with. Another account than the pinned one is refused.
-async fn identity(client: &ram::Client, flags: &Import, account: &RamAccount) -> Result<(String, Vec<String>), Error> {
+async fn identity(
+    client: &ram::Client,
+    base: Option<&ram::Client>,
+    flags: &Import,
+    account: &RamAccount,
+) -> Result<(String, Vec<String>), Error> {
     let identity = patiently(|| client.caller_identity()).await?;
     let status = account.status.as_ref();
     judge(&Answered {
@@ -207,7 +220,13 @@ async fn identity(client: &ram::Client, flags: &Import, account: &RamAccount) ->
     // A pair from the environment is somebody else's than the operator's.
     let own = Some(identity.arn.as_str()).filter(|_| !flags.credentials_from_environment);
     let seen = status.and_then(|status| status.caller_arn.as_deref());
-    let operators = [own, seen].into_iter().flatten().filter_map(|arn| arn.split_once(":user/"));
+    // Who assumes a role is a user of its own, of this account or of another one.
+    let base = match base {
+        Some(base) => Some(patiently(|| base.caller_identity()).await?),
+        None => None,
+    };
+    let base = base.filter(|base| base.account_id == identity.account_id).map(|base| base.arn);
+    let operators = [own, seen, base.as_deref()].into_iter().flatten().filter_map(|arn| arn.split_once(":user/"));
     let operators = operators.map(|(_, name)| name.to_owned()).collect();
     Ok((identity.account_id, operators))
 }
@@ -261,7 +280,8 @@ impl Reading<'_> {
             policies = self.each("policies", custom.into_iter().cloned().collect(), |one| self.policy(one)).await?;
         }
         let time = self.client.now();
-        Ok(Found { account_id, time, user_names, users, groups, policies, left, objects: Vec::new() })
+        let (signer_unknown, objects) = (false, Vec::new());
+        Ok(Found { account_id, time, user_names, users, groups, policies, left, signer_unknown, objects })
     }
 
     /// Reads some at a time, and says how far it is. What is gone by now is left out.

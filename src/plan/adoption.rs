@@ -88,13 +88,13 @@ pub fn placed(
 /// Our marker after the text that is asked for; what an adopted thing has stays where none is.
 ///
 /// # Errors
-/// When both together are longer than RAM's `limit`.
+/// When both together have more characters than RAM's `limit`. A text of the spec always has room.
 pub fn marked(marker: &Marker, wanted: Option<&str>, adopted: Option<&str>, limit: usize) -> Result<String, Verdict> {
     let kept = adopted.map(|has| Marker::parse(has).0);
     let whole = marker.append_to(wanted.or(kept).unwrap_or_default());
-    // In bytes, as the schema counts them.
-    if whole.len() > limit {
-        return Err(Verdict::new(Reason::NoRoomForMarker).about(format!("{} bytes of {limit}", whole.len())));
+    let length = whole.chars().count();
+    if length > limit {
+        return Err(Verdict::new(Reason::NoRoomForMarker).about(format!("{length} characters of {limit}")));
     }
     Ok(whole)
 }
@@ -221,6 +221,9 @@ mod tests {
         assert_eq!(text(None, Some(&marker.append_to("by hand"))), marker.append_to("by hand"));
         assert_eq!(text(Some("declared"), Some("by hand")), marker.append_to("declared"));
         assert_eq!(text(None, None), marker.append_to(""));
+        // RAM counts characters.
+        let wide = "\u{4e2d}".repeat(60);
+        assert_eq!(text(None, Some(&wide)), marker.append_to(&wide));
         let long = "x".repeat(120);
         assert_eq!(marked(&marker, None, Some(&long), 128).expect_err("no room").reason, Reason::NoRoomForMarker);
         assert!(marked(&marker, Some(""), Some(&long), 128).is_ok(), "the spec's text takes its place");

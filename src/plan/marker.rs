@@ -5,8 +5,10 @@
 use crate::digest;
 
 const OPEN: &str = "[ram-operator:";
-/// RAM's limit of `Comments`.
+/// Characters that RAM takes as `Comments`.
 pub const COMMENTS_LIMIT: usize = 128;
+/// Characters that RAM takes as the `Description` of a policy.
+pub const DESCRIPTION_LIMIT: usize = 1024;
 
 /// Whose user it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

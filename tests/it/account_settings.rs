@@ -409,6 +409,17 @@ async fn an_alias_that_another_account_has_is_told_and_hinders_nothing_else() {
     set(&world, alias("free")).await;
     stands(&world, "True", "Applied").await;
     assert_eq!(world.writes(), ["SetAccountAlias free"]);
+    // One that becomes free is had at another look.
+    let taken = FaultKind::Status { status: 409, code: "EntityAlreadyExists.AccountAlias".to_owned() };
+    let fault = world.ram.fault(Fault::on("SetAccountAlias", taken));
+    let mut later = alias("later");
+    later["aliasChange"] = json!("Allow");
+    set(&world, later).await;
+    stands(&world, "False", "AliasTaken").await;
+    world.ram.remove_fault(fault);
+    looked(&world).await;
+    stands(&world, "True", "Applied").await;
+    assert_eq!(world.writes(), ["SetAccountAlias later"]);
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }
@@ -434,6 +445,34 @@ async fn an_alias_whose_answer_is_lost_is_not_set_twice() {
         world.examine(Some(&operator)).await;
         operator.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_the_spec_waits_until_the_last_write_shows() {
+    let world = World::new("set_lag").await;
+    let operator = world.operator().await;
+    let length = |length: i64| json!({"passwordPolicy": {"minimumPasswordLength": length}});
+    set(&world, length(12)).await;
+    stands(&world, "True", "Applied").await;
+    later(&world);
+    world.writes();
+    world.ram.set_read_lag(Duration::from_secs(50));
+    set(&world, length(14)).await;
+    stands(&world, "Unknown", "Unsettled").await;
+    // What was there before shows still, and now it is asked for again: nothing is applied by that, and nothing is drift.
+    set(&world, length(12)).await;
+    stands(&world, "Unknown", "Unsettled").await;
+    assert_eq!(world.writes(), ["SetPasswordPolicy"]);
+    later(&world);
+    looked(&world).await;
+    assert_eq!(world.writes(), ["SetPasswordPolicy"]);
+    later(&world);
+    looked(&world).await;
+    let account = stands(&world, "True", "Applied").await;
+    assert_eq!(account["status"]["settings"]["passwordPolicy"]["repairs"], 0);
+    no_writes(&world);
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

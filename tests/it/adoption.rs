@@ -83,10 +83,13 @@ async fn a_user_is_adopted_and_loses_nothing_until_that_is_accepted() {
     let operator = world.operator().await;
     let name = "legacy-a-reader";
     let id = by_hand(&world, name, &[FULL]);
+    // More than a spec may say, in characters as well as in bytes.
+    let comments = format!("made by hand {}", "\u{4e2d}".repeat(60));
+    world.ram.person().set_comments(name, &comments);
     world.user("reader", adopting(name, json!({}))).await;
     world.available("RamUser", "reader").await;
     assert_eq!(world.writes(), [format!("UpdateUser {name}"), format!("AttachPolicyToUser {name} System/{READ}")]);
-    assert!(world.ram.snapshot().users[name].comments.starts_with("made by hand [ram-operator:test:"));
+    assert!(world.ram.snapshot().users[name].comments.starts_with(&format!("{comments} [ram-operator:test:")));
     let shown = looked(&world, "RamUser", "reader").await;
     assert_says(&shown, "AdoptionPending", &[&format!("policy System/{FULL}"), "accept-adoption"]);
     assert_eq!(shown["status"]["userId"], json!(id));
@@ -112,7 +115,7 @@ async fn a_user_is_adopted_and_loses_nothing_until_that_is_accepted() {
     world.delete("RamUser", "reader").await;
     world.gone("RamUser", "reader").await;
     assert_eq!(world.writes(), [format!("UpdateUser {name}")]);
-    assert_eq!(world.ram.snapshot().users[name].comments, "made by hand");
+    assert_eq!(world.ram.snapshot().users[name].comments, comments);
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }
@@ -393,6 +396,33 @@ async fn what_was_adopted_and_stays_is_nobodys_also_when_ram_did_not_let_it_be_r
     }
     no_writes(&world);
     assert_eq!(texts(&world), ["made by hand"; 3]);
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adopted_user_gets_no_key_before_its_spec_is_judged() {
+    let world = corner("adopt_unjudged").await;
+    let operator = world.operator().await;
+    let name = "legacy-a-reader";
+    by_hand(&world, name, &[]);
+    world.user("reader", adopting(name, json!({"attachments": "Report"}))).await;
+    world.available("RamUser", "reader").await;
+    world.writes();
+    world.user("reader", adopting(name, json!({"attachments": "Report", "management": "Observe"}))).await;
+    world.ready("RamUser", "reader", "True", "Observed").await;
+    // Meanwhile it gets too much, and back under management nobody can look at that at first.
+    world.ram.person().attach(name, "System", ADMIN);
+    let down = FaultKind::Status { status: 503, code: "ServiceUnavailable".to_owned() };
+    let fault = world.ram.fault(Fault::on("ListPoliciesForUser", down).user(name));
+    world.user("reader", adopting(name, json!({"attachments": "Report"}))).await;
+    world.key("ingest", "reader", json!({})).await;
+    world.ready("RamAccessKey", "ingest", "False", "UserNotReady").await;
+    world.ram.remove_fault(fault);
+    world.poke("RamUser", "reader").await;
+    world.ready("RamUser", "reader", "False", "AdoptionExceedsTenant").await;
+    world.ready("RamAccessKey", "ingest", "False", "AdoptionExceedsTenant").await;
+    no_writes(&world);
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }

@@ -1,9 +1,11 @@
 //! Log-on to the console: given, taken away, reset, and what other people do to it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use ram_operator::api::annotation;
 use ram_operator::config::Run;
 use ram_operator::controller::Environment;
@@ -11,7 +13,7 @@ use ram_operator::run::Clients;
 use serde_json::{Value, json};
 
 use crate::rotation::{assert_says, no_writes};
-use crate::support::ram::{Fault, FaultKind, Logon};
+use crate::support::ram::{CallInfo, Fault, FaultKind, Hook, Logon, Outcome, Phase};
 use crate::world::{World, eventually, merge};
 
 async fn corner(test: &str) -> World {
@@ -155,10 +157,67 @@ async fn log_on_is_turned_off_and_on_and_away() {
 }
 
 async fn put_password(world: &World, text: &str) {
+    put(&world.secrets(), text).await;
+}
+
+async fn put(secrets: &Api<Secret>, text: &str) {
     let secret =
         json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mine"}, "stringData": {"pw": text}});
     let apply = PatchParams::apply("test").force();
-    world.secrets().patch("mine", &apply, &Patch::Apply(secret)).await.expect("applied");
+    secrets.patch("mine", &apply, &Patch::Apply(secret)).await.expect("applied");
+}
+
+/// The answer to the next call of this action is lost, and the Secret has another text before anybody looks again.
+fn lose_answer(world: &World, action: &'static str, text: &'static str) {
+    let (secrets, lost) = (world.secrets(), AtomicBool::new(false));
+    let hook: Hook = Arc::new(move |call: CallInfo, phase| {
+        let strikes = call.action == action && phase == Phase::After && !lost.swap(true, Ordering::SeqCst);
+        let secrets = secrets.clone();
+        Box::pin(async move {
+            if !strikes {
+                return Outcome::Go;
+            }
+            put(&secrets, text).await;
+            Outcome::Cut
+        })
+    });
+    world.ram.set_hook(Some(hook));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_leaves_the_password_that_is_in_the_secret() {
+    let world = corner("login_lost").await;
+    let operator = world.operator().await;
+    put_password(&world, "s3cr3t-Of-Alice-1").await;
+    lose_answer(&world, "CreateLoginProfile", "s3cr3t-Of-Alice-2");
+    world.user("alice", from_secret()).await;
+    world.available("RamUser", "alice").await;
+    let update = line(&world, "UpdateLoginProfile");
+    let create = line(&world, "CreateLoginProfile") + " Active";
+    assert_eq!(world.writes(), [line(&world, "CreateUser"), create, update.clone()]);
+    assert_eq!(logs_on(&world, "s3cr3t-Of-Alice-2"), Logon::In);
+
+    // Back to the former text, which is the one that the status knows.
+    lose_answer(&world, "UpdateLoginProfile", "s3cr3t-Of-Alice-2");
+    put_password(&world, "s3cr3t-Of-Alice-3").await;
+    let object = looked(&world).await;
+    assert_eq!(world.writes(), [update.clone(), update.clone()]);
+    assert_eq!(logs_on(&world, "s3cr3t-Of-Alice-2"), Logon::In);
+    assert!(object["status"]["consoleLogin"]["pendingSeal"].is_null(), "{object:#}");
+    world.ram.set_hook(None);
+
+    // RAM refuses a password that it has: that is how the lost answer is known.
+    world.ram.person().set_password_policy([("PasswordReusePrevention", "3")]);
+    world.ram.fault(Fault::on("UpdateLoginProfile", FaultKind::CutAfter).times(1));
+    put_password(&world, "s3cr3t-Of-Alice-4").await;
+    looked(&world).await;
+    world.available("RamUser", "alice").await;
+    assert_eq!(world.writes(), [update]);
+    assert_eq!(logs_on(&world, "s3cr3t-Of-Alice-4"), Logon::In);
+    looked(&world).await;
+    no_writes(&world);
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

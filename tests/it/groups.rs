@@ -120,6 +120,26 @@ async fn a_policy_is_made_changed_repaired_and_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_version_whose_answer_is_lost_is_not_made_twice_while_it_does_not_show() {
+    let world = corner("policy_lag").await;
+    let operator = world.operator().await;
+    policy(&world, "sensors", json!({"statements": allow(&["ots:Get*"])})).await;
+    world.available("RamPolicy", "sensors").await;
+    let name = ram_policy(&world, "sensors").await;
+    world.writes();
+    world.ram.set_read_lag(Duration::from_secs(50));
+    world.ram.fault(Fault::on("CreatePolicyVersion", FaultKind::CutAfter).times(1));
+    policy(&world, "sensors", json!({"statements": allow(&["ots:List*"])})).await;
+    world.ready("RamPolicy", "sensors", "Unknown", "Unsettled").await;
+    world.clock.advance(Duration::from_secs(55));
+    looked(&world, "RamPolicy", "sensors").await;
+    world.available("RamPolicy", "sensors").await;
+    assert_eq!(world.writes(), [format!("CreatePolicyVersion Custom/{name}")]);
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_document_outside_the_tenants_bounds_is_never_written() {
     let world = corner("bounds").await;
     let operator = world.operator().await;

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::binary::{Ended, kubeconfig, one_line, run};
 use crate::oracle;
-use crate::support::ram::{CallInfo, Fault, FaultKind, Hook, Options, Outcome, Person, Phase};
+use crate::support::ram::{CallInfo, Fault, FaultKind, Hook, Options, Outcome, Person, Phase, RolePreset, Trust};
 use crate::world::{World, eventually, shared};
 
 const READ: &str = "AliyunOTSReadOnlyAccess";
@@ -213,6 +213,7 @@ async fn whatever_ram_has_the_server_takes_what_is_printed() {
         ("-leading", ""),
         ("rich", "\u{2028} # - {"),
         ("on", "null"),
+        ("full", "z".repeat(100).as_str()),
         ("locked", ""),
     ] {
         person.create_user(name, comments);
@@ -234,10 +235,21 @@ async fn whatever_ram_has_the_server_takes_what_is_printed() {
     let (head, manifests) = printed(&world, &import(&world, &[], &[]).await);
     let users: Vec<Value> = documents(&manifests).into_iter().filter(|one| one["kind"] == "RamUser").collect();
     let user = |name: &str| users.iter().find(|one| one["spec"]["userName"] == name).expect(name);
-    assert_eq!(users.len(), 8);
+    assert_eq!(users.len(), 9);
     assert!(user("a_b")["metadata"]["name"] != user("a-b")["metadata"]["name"]);
     assert_eq!(user("a_b")["spec"]["policies"], json!([]));
-    assert_eq!(user("007")["spec"]["comments"], "two lines");
+    // What the schema does not take stays in RAM, and is never cut.
+    for name in ["007", "_", "full", &*"X".repeat(64)] {
+        assert!(user(name)["spec"]["comments"].is_null(), "{name}");
+    }
+    let stays = "# `comments` is left out, and what RAM has stays before the marker: ";
+    for text in ["two\nlines", "[ram-operator:broken", long.as_str()] {
+        assert!(manifests.contains(&format!("{stays}{text:?}\n")), "{text:?}: {manifests}");
+    }
+    assert!(
+        manifests.contains("the adoption waits (NoRoomForMarker) until RAM has at most 76 characters"),
+        "{manifests}"
+    );
     assert_eq!(user("007")["spec"]["displayName"], "1e3");
     assert_eq!(user("on")["metadata"]["name"], "on");
     assert_eq!(user("locked")["spec"]["consoleLogin"], json!({"state": "Disabled", "mfa": "Required"}));
@@ -328,6 +340,23 @@ async fn what_is_managed_already_is_left_out() {
     let mut left: Vec<String> = left_out(&head).into_iter().map(str::to_owned).collect();
     left.sort();
     assert_eq!(left, wanted);
+    assert_eq!(world.writes(), Vec::<String>::new());
+    world.examine(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_user_that_assumes_the_operators_role_is_left_out() {
+    let roles = vec![RolePreset::new("operator", Trust::Account)];
+    let world = World::bare("import_role", Options { roles, ..Options::default() }).await;
+    let (id, secret) = world.ram.access_key();
+    world.credentials(&id, &secret).await;
+    let role = format!("acs:ram::{}:role/operator", world.ram.account_id());
+    world.account(json!({"credentials": {"assumeRole": {"roleArn": role}}})).await;
+    world.ram.person().create_user("somebody", "");
+    let (head, manifests) = printed(&world, &import(&world, &[], &[]).await);
+    assert_eq!(left_out(&head), ["user ram-operator: the operator signs with it"]);
+    assert_eq!(names(&manifests), ["RamUser somebody"]);
+    assert!(!head.contains("is not known here"), "{head}");
     assert_eq!(world.writes(), Vec::<String>::new());
     world.examine(None).await;
 }
@@ -490,8 +519,9 @@ async fn who_may_not_read_the_secret_brings_a_pair_along() {
     let pair = [("ALIBABA_CLOUD_ACCESS_KEY_ID", id.as_str()), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", secret.as_str())];
     let flags = [&flags[..], &["--credentials-from-environment"]].concat();
     let ended = with_kubeconfig(&file, &flags, &pair).await;
-    let (_, manifests) = printed(&world, &ended);
+    let (head, manifests) = printed(&world, &ended);
     // The pair is the person's: who it is of does not tell who the operator is.
+    assert!(head.contains("# Which user the operator signs with is not known here."), "{head}");
     assert_eq!(names(&manifests), ["RamUser ram-operator", "RamUser somebody"]);
     assert_eq!(world.writes(), Vec::<String>::new());
     world.examine(None).await;

@@ -1,5 +1,7 @@
 //! Virtual MFA devices: given, bound by the operator or the person, reset, lost and taken away.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
@@ -15,7 +17,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
 use crate::rotation::{assert_says, no_writes};
-use crate::support::ram::{BoundBy, Fault, FaultKind, Logon};
+use crate::support::ram::{BoundBy, CallInfo, Fault, FaultKind, Hook, Logon, Outcome, Phase};
 use crate::world::{World, eventually, merge};
 
 fn mfa(more: Value) -> Value {
@@ -168,6 +170,8 @@ async fn a_person_binds_the_device_or_one_of_its_own() {
     let object = looked(&world).await;
     assert_eq!(object["status"]["virtualMfa"]["state"], "Issued");
     no_writes(&world);
+    // A device that shows within a minute after it was made may be an older one.
+    world.clock.advance(Duration::from_mins(2));
     person.bind_mfa(&user, &ours);
     let object = looked(&world).await;
     assert_eq!(object["status"]["virtualMfa"]["state"], "Bound");
@@ -179,6 +183,7 @@ async fn a_person_binds_the_device_or_one_of_its_own() {
     assert!(!has_device(&world) && !text(&world, "seed", "seed").await.is_empty());
 
     // The person takes another one: what was made here is not left over.
+    world.clock.advance(Duration::from_mins(2));
     let other = person.give_mfa(&user);
     let object = looked(&world).await;
     assert_eq!(object["status"]["virtualMfa"]["state"], "Bound");
@@ -227,6 +232,79 @@ async fn what_others_took_away_stays_so_until_a_reset() {
     world.ready("RamUser", "alice", "False", "MfaTakenOutside").await;
     person.bind_mfa(&user, &serial(&world));
     looked(&world).await;
+    world.available("RamUser", "alice").await;
+    no_writes(&world);
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}
+
+/// Lets GetUserMFAInfo show alice with the device as before a reset, though she has none: in the second answer after a device was made, which is the
+/// first after that was noted, and in those after it, `most` in all, until the device is to be bound. Tells how many there were.
+fn old_answers(world: &World, most: usize) -> Arc<AtomicUsize> {
+    let (person, user, serial) = (world.ram.person(), world.ram_name("alice"), serial(world));
+    let given = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&given);
+    let (made, reads, shown) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicBool::new(false));
+    let hook: Hook = Arc::new(move |call: CallInfo, phase| {
+        match (call.action.as_str(), phase) {
+            ("CreateVirtualMFADevice", Phase::After) => made.store(true, Ordering::SeqCst),
+            ("BindMFADevice", Phase::Before) => made.store(false, Ordering::SeqCst),
+            ("GetUserMFAInfo", Phase::Before) if made.load(Ordering::SeqCst) => {
+                let noted = reads.fetch_add(1, Ordering::SeqCst) > 0;
+                if noted && count.load(Ordering::SeqCst) < most {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    shown.store(true, Ordering::SeqCst);
+                    person.bind_mfa(&user, &serial);
+                }
+            }
+            ("GetUserMFAInfo", Phase::After) if shown.swap(false, Ordering::SeqCst) => person.take_mfa(&user),
+            _ => {}
+        }
+        Box::pin(async { Outcome::Go })
+    });
+    world.ram.set_hook(Some(hook));
+    given
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_answer_after_a_reset_is_not_taken_for_the_new_device() {
+    let world = World::new("mfa_lag").await;
+    let operator = world.operator().await;
+    world.user("alice", mfa(json!({}))).await;
+    world.available("RamUser", "alice").await;
+    world.writes();
+    world.clock.advance(Duration::from_mins(2));
+    let given = old_answers(&world, 1);
+    reset(&world, "lost").await;
+    world.ram.set_hook(None);
+    assert_eq!(given.load(Ordering::SeqCst), 1);
+    wrote(&world, &REPLACED);
+    world.available("RamUser", "alice").await;
+    let ours = serial(&world);
+    assert!(matches!(world.ram.snapshot().devices[&ours].bound_by, Some(BoundBy::Call(_))));
+
+    // Its answer is lost: RAM's refusal of the next one says that it is bound.
+    world.clock.advance(Duration::from_mins(2));
+    world.ram.fault(Fault::on("BindMFADevice", FaultKind::CutAfter).times(1));
+    reset(&world, "lost again").await;
+    world.available("RamUser", "alice").await;
+    wrote(&world, &REPLACED);
+
+    // The person has not got to it, whatever an old answer says.
+    world.clock.advance(Duration::from_mins(2));
+    world.user("alice", mfa(json!({"bind": "User"}))).await;
+    world.available("RamUser", "alice").await;
+    let given = old_answers(&world, 2);
+    reset(&world, "another one").await;
+    let object = looked(&world).await;
+    world.ram.set_hook(None);
+    assert_eq!(given.load(Ordering::SeqCst), 2);
+    assert_eq!(object["status"]["virtualMfa"]["state"], "Issued");
+    wrote(&world, &REPLACED[..3]);
+    // After a while there is none, and that is no loss.
+    world.clock.advance(Duration::from_mins(2));
+    let object = looked(&world).await;
+    assert_eq!(object["status"]["virtualMfa"]["state"], "Issued");
     world.available("RamUser", "alice").await;
     no_writes(&world);
     world.examine(Some(&operator)).await;
@@ -380,6 +458,28 @@ async fn a_user_goes_with_a_device_that_was_never_managed() {
     world.available("RamUser", "alice").await;
     deleted(&world).await;
     wrote(&world, &["CreateUser", "DeleteUser"]);
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_right_to_look_at_devices_keeps_no_deletion_from_disarming() {
+    let world = World::new("mfa_denied").await;
+    let operator = world.operator().await;
+    world.user("alice", mfa(json!({}))).await;
+    world.key("app", "alice", json!({})).await;
+    world.available("RamUser", "alice").await;
+    world.available("RamAccessKey", "app").await;
+    world.writes();
+    world.ram.person().deny("GetUserMFAInfo");
+    world.delete("RamUser", "alice").await;
+    let object = world.ready("RamUser", "alice", "False", "Blocked").await;
+    assert_says(&object, "Ready", &["MFADevice"]);
+    assert_eq!(world.writes(), ["UpdateAccessKey #1 Inactive", "DeleteAccessKey #1"]);
+    world.ram.person().allow("GetUserMFAInfo");
+    world.poke("RamUser", "alice").await;
+    world.gone("RamUser", "alice").await;
+    wrote(&world, &["UnbindMFADevice", "DeleteVirtualMFADevice", "DeleteUser"]);
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }

@@ -54,6 +54,7 @@ impl Act {
             | Step::LeaveGroup(_)
             | Step::RecordAdoption
             | Step::RecordLogin(_)
+            | Step::RecordPassword(_)
             | Step::RecordReset
             | Step::WritePassword
             | Step::CreateLogin(_)

@@ -10,7 +10,7 @@ use super::super::virtual_mfa::{claim, delete_device, find, publish, read};
 use super::UserPass;
 use crate::api::{MfaPhase, MfaState, RamUser, RamUserStatus, Request, SeedSecret, VirtualMfaStatus, annotation};
 use crate::plan::mfa_device;
-use crate::plan::ram_user::{InRam, MfaFacts, MfaMemory, Reset, complete};
+use crate::plan::ram_user::{InRam, MfaFacts, MfaMemory, Reset, complete, may_be_gone};
 use crate::plan::timing::{LATER, READ_LAG};
 use crate::plan::{Reason, Verdict};
 use crate::ram::{self, Class, MfaInfo, MfaKind};
@@ -47,9 +47,11 @@ impl UserPass<'_> {
         self.device_name().map(|name| mfa_device::serial(account, &name)).unwrap_or_default()
     }
 
+    /// Whether RAM was read so shortly after what the status remembers that it may not show that.
     fn mfa_fresh(&self) -> bool {
         let since = self.memory.mfa.as_ref().and_then(|mfa| mfa.since);
-        since.is_some_and(|time| self.now() <= time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX))
+        let read = self.read_at.unwrap_or_else(|| self.now());
+        since.is_some_and(|time| read <= time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX))
     }
 
     /// Where the seed of a device goes.
@@ -60,8 +62,10 @@ impl UserPass<'_> {
 
     /// The Secret is looked at only where its seed may be needed: once a device is bound, nothing is asked of it.
     pub(super) async fn observe_seed(&mut self) -> Result<(), Error> {
-        let leaving = self.memory.mfa.as_ref().is_some_and(|mfa| mfa.phase == MfaPhase::Leaving);
-        let needed = self.ram.as_ref().is_some_and(|ram| ram.mfa.is_none()) || leaving;
+        let phase = self.memory.mfa.as_ref().map(|mfa| mfa.phase);
+        // A device that shows may be one from before.
+        let underway = matches!(phase, Some(MfaPhase::Leaving | MfaPhase::Issued));
+        let needed = self.ram.as_ref().is_some_and(|ram| ram.mfa.is_none()) || underway;
         let Some(secret) = self.seed_secret().filter(|_| needed && !self.seed_read && !self.deleting()) else {
             return Ok(());
         };
@@ -143,24 +147,11 @@ impl UserPass<'_> {
 
     pub(super) async fn bind_device(&mut self) -> Result<(), Error> {
         let (name, serial) = (self.user_name(), self.serial());
-        let refused = || Error::from(Verdict::new(Reason::MfaCodesRefused).again_in(LATER));
         // RAM's own time: its clock judges the codes.
         let codes = self.seed.seed.as_ref().and_then(|seed| ram::consecutive_codes(seed, self.now()));
-        let codes = codes.ok_or_else(refused)?;
+        let codes = codes.ok_or_else(codes_refused)?;
         if let Err(error) = self.client()?.bind_mfa_device(&name, &serial, &codes).await {
-            return match error.code() {
-                Some("CheckAuthenticationCodeFail") => Err(refused()),
-                Some("EntityAlreadyExists.VirtualMFADevice.User") => {
-                    Err(Verdict::new(Reason::MfaDeviceHeld).about(serial).again_in(LATER).into())
-                }
-                // Nobody ever had the device, so that another one may take its place.
-                Some("EntityNotExist.VirtualMFADevice") if !self.mfa_fresh() => {
-                    self.record_mfa(MfaPhase::Leaving).await
-                }
-                // The user has one, or the device is young: RAM does not show it yet.
-                Some("EntityNotExist.VirtualMFADevice" | "EntityAlreadyExists.User.MFADevice") => Err(Error::Unsettled),
-                _ => Err(error.into()),
-            };
+            return self.not_bound(error, serial).await;
         }
         self.memory.mfa = Some(MfaMemory { phase: MfaPhase::Bound, serial_number: Some(serial), since: self.second() });
         // What was read when the user was made does not show this.
@@ -170,11 +161,37 @@ impl UserPass<'_> {
         Ok(())
     }
 
+    /// What RAM's refusal to bind tells of the devices that there are.
+    async fn not_bound(&mut self, error: ram::Error, serial: String) -> Result<(), Error> {
+        let shown = self.ram.as_ref().and_then(|ram| ram.mfa.as_ref());
+        let its_own = shown.is_some_and(|device| device.serial_number.eq_ignore_ascii_case(&serial));
+        match error.code() {
+            Some("CheckAuthenticationCodeFail") => Err(codes_refused()),
+            // It was bound before, and the answer was lost.
+            Some("EntityAlreadyExists.User.MFADevice" | "EntityAlreadyExists.VirtualMFADevice.User") if its_own => {
+                self.mfa.confirmed = true;
+                Ok(())
+            }
+            // It may be this user's, and not show yet.
+            Some("EntityAlreadyExists.VirtualMFADevice.User") if self.mfa_fresh() => Err(Error::Unsettled),
+            Some("EntityAlreadyExists.VirtualMFADevice.User") => {
+                Err(Verdict::new(Reason::MfaDeviceHeld).about(serial).again_in(LATER).into())
+            }
+            // Nobody ever had the device, so that another one may take its place.
+            Some("EntityNotExist.VirtualMFADevice") if !self.mfa_fresh() => self.record_mfa(MfaPhase::Leaving).await,
+            // The user has one, or the device is young: RAM does not show it yet.
+            Some("EntityNotExist.VirtualMFADevice" | "EntityAlreadyExists.User.MFADevice") => Err(Error::Unsettled),
+            _ => Err(error.into()),
+        }
+    }
+
     pub(super) async fn unbind_device(&mut self) -> Result<(), Error> {
         let name = self.user_name();
         let has = self.ram.as_ref().and_then(|ram| ram.mfa.clone());
         self.client()?.unbind_mfa_device(&name).await?;
-        self.mfa.loose = has.filter(|device| device.kind == MfaKind::Virtual).map(|device| device.serial_number);
+        self.mfa.unbound = true;
+        let Some(device) = has else { return Ok(()) };
+        self.mfa.loose = Some(device.serial_number).filter(|_| device.kind == MfaKind::Virtual);
         let message = format!("The MFA device of user {name} was taken away.");
         note(self.ctx, &self.object, EventType::Normal, "MfaUnbound", message).await;
         Ok(())
@@ -218,7 +235,11 @@ impl UserPass<'_> {
         let wanted = self.object.spec.virtual_mfa.as_ref().map(|mfa| mfa.state);
         let phase = known.as_ref().map(|mfa| mfa.phase);
         let (phase, serial_number) = match (wanted, &ram.mfa) {
-            (Some(MfaState::Present), Some(device)) if phase != Some(MfaPhase::Leaving) && self.is_news(device) => {
+            (Some(MfaState::Present), Some(device))
+                if phase != Some(MfaPhase::Leaving)
+                    && !may_be_gone(known.as_ref(), &self.mfa_facts(), device)
+                    && self.is_news(device) =>
+            {
                 (MfaPhase::Bound, Some(device.serial_number.clone()))
             }
             (Some(MfaState::Absent), None) if phase != Some(MfaPhase::Absent) && self.mfa.deleted => {
@@ -241,4 +262,8 @@ impl UserPass<'_> {
     fn second(&self) -> Option<Timestamp> {
         Timestamp::from_second(self.now().as_second()).ok()
     }
+}
+
+fn codes_refused() -> Error {
+    Verdict::new(Reason::MfaCodesRefused).again_in(LATER).into()
 }

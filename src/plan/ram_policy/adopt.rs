@@ -2,13 +2,10 @@
 
 use super::super::adoption::{exceeds, marked};
 use super::super::document::Document;
-use super::super::marker::Marker;
+use super::super::marker::{DESCRIPTION_LIMIT, Marker};
 use super::super::tenant::Thing;
 use super::super::{Verdict, unpaused};
 use super::{Ownership, Policy, Seen, Step, wanted, whose};
-
-/// RAM's limit of `Description`.
-const DESCRIPTION_LIMIT: usize = 1024;
 
 /// What to do next about a policy without a marker. What it allows now, and what it is to allow, must be what the tenant allows.
 pub(super) fn next(seen: &Seen, document: &Document, policy: &Policy, marker: &Marker) -> Result<Step, Verdict> {

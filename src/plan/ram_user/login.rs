@@ -18,6 +18,41 @@ pub struct LoginMemory {
     pub password_time: Option<Timestamp>,
     /// The seal over it.
     pub password_seal: Option<String>,
+    /// The seal over one of a person's Secret that was about to be given: whether RAM has it is not known. [`SEVERAL`]: one of some.
+    pub giving: Option<String>,
+}
+
+/// Stands for the seals of all passwords that may have been given.
+const SEVERAL: &str = "";
+
+impl LoginMemory {
+    /// Whether RAM has, or may have, another password than the one under this seal.
+    fn lacks(&self, seal: &str) -> bool {
+        let differs = |known: &str| same_key(known, seal) && known != seal;
+        match self.giving.as_deref() {
+            // Where there was no log-on before, the one that is there now has it.
+            Some(giving) => self.state != LoginState::Absent || giving == SEVERAL || differs(giving),
+            None => self.password_seal.as_deref().is_some_and(differs),
+        }
+    }
+
+    /// What is to be remembered once RAM shows that the user may log on.
+    #[must_use]
+    pub fn shown(mut self, password: &PasswordSeen) -> Self {
+        if let PasswordSeen::There(seal) = password {
+            let known = self.password_seal.as_ref().is_some_and(|known| same_key(known, seal));
+            let given = match self.giving.as_deref() {
+                Some(giving) => giving == seal && self.state == LoginState::Absent,
+                // What was there at the first sight counts as given: a password is pushed only when it changes.
+                None => !known,
+            };
+            if given {
+                (self.password_seal, self.giving) = (Some(seal.clone()), None);
+            }
+        }
+        self.state = LoginState::Enabled;
+        self
+    }
 }
 
 /// The password that is to be given to RAM next, without the password.
@@ -149,14 +184,13 @@ fn keep(seen: &Seen, login: &ConsoleLogin, profile: &LoginProfile) -> Result<Opt
         allowed(seen)?;
         return Ok(Some(Step::ChangeLogin(LoginChange { enabled: Some(true), ..LoginChange::default() })));
     }
-    let known = memory.and_then(|login| login.password_seal.as_ref());
     let from_secret = login.initial_password.as_ref().is_some_and(|p| p.source == PasswordSource::SecretRef);
-    if let (true, Some(known), PasswordSeen::There(seal)) = (from_secret, known, &seen.password)
-        && same_key(known, seal)
-        && known != seal
+    if let (true, Some(memory), PasswordSeen::There(seal)) = (from_secret, memory, &seen.password)
+        && memory.lacks(seal)
     {
         allowed(seen)?;
-        return Ok(Some(Step::ChangeLogin(LoginChange { password: true, ..LoginChange::default() })));
+        let push = LoginChange { password: true, ..LoginChange::default() };
+        return Ok(Some(giving(seen, seal).unwrap_or(Step::ChangeLogin(push))));
     }
     if login.mfa == MfaDemand::Required && !profile.mfa_bind_required {
         unpaused(seen.paused)?;
@@ -199,7 +233,8 @@ fn ready(seen: &Seen, login: &ConsoleLogin, again: bool) -> Result<Option<Step>,
         {
             Ok(Some(Step::WritePassword))
         }
-        (_, PasswordSeen::There(_)) => Ok(None),
+        (PasswordSource::Generate, PasswordSeen::There(_)) => Ok(None),
+        (PasswordSource::SecretRef, PasswordSeen::There(seal)) => Ok(giving(seen, seal)),
         (PasswordSource::SecretRef, _) => {
             let named = initial.secret_ref.as_ref().map(|r| format!("{} in Secret {}", r.key, r.name));
             Err(Verdict::new(Reason::PasswordNotFound).about(named.unwrap_or_default()).again_in(LATER))
@@ -207,8 +242,15 @@ fn ready(seen: &Seen, login: &ConsoleLogin, again: bool) -> Result<Option<Step>,
     }
 }
 
+/// Noted first, then given: the answer may be lost, and the Secret may have another text by the time that anybody looks again. One that was made here
+/// stays in its Secret.
+fn giving(seen: &Seen, seal: &str) -> Option<Step> {
+    let open = seen.memory.login.as_ref().and_then(|login| login.giving.as_deref());
+    let noted = if open.is_none_or(|open| open == seal) { seal } else { SEVERAL };
+    (open != Some(noted)).then(|| Step::RecordPassword(noted.to_owned()))
+}
+
 /// Whether both seals are under one key: if it was lost, another seal says nothing of the text.
-#[must_use]
-pub fn same_key(one: &str, other: &str) -> bool {
+fn same_key(one: &str, other: &str) -> bool {
     one.split('.').next() == other.split('.').next()
 }

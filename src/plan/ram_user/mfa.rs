@@ -49,8 +49,12 @@ pub struct MfaFacts {
     pub seed: SeedSeen,
     /// The annotation `reset-mfa`.
     pub reset: Reset,
-    /// What the status remembers came about so recently that RAM may not show it yet.
+    /// What the status remembers came about so recently that what RAM shows may be from before.
     pub fresh: bool,
+    /// RAM refused to give the user another device, so that the one that it shows is no old one.
+    pub confirmed: bool,
+    /// This pass has taken the device from the user.
+    pub unbound: bool,
     /// This pass has cleared the Secret for the seed.
     pub claimed: bool,
     /// This pass has made a device and written its seed.
@@ -81,16 +85,34 @@ pub fn complete(phase: MfaPhase, wanted: &VirtualMfa) -> bool {
     }
 }
 
+/// Whether the device that RAM shows may be one from before what was done here this moment: then it tells nothing of what there is now.
+#[must_use]
+pub fn may_be_gone(memory: Option<&MfaMemory>, facts: &MfaFacts, device: &MfaInfo) -> bool {
+    let Some(known) = memory.filter(|_| facts.fresh && !facts.confirmed) else { return false };
+    match known.phase {
+        // There was none when another one was made.
+        MfaPhase::Issued => true,
+        MfaPhase::Bound => !known.serial_number.as_deref().is_some_and(|serial| is(device, serial)),
+        MfaPhase::Leaving | MfaPhase::Absent => false,
+    }
+}
+
+fn is(device: &MfaInfo, serial: &str) -> bool {
+    device.serial_number.eq_ignore_ascii_case(serial)
+}
+
 /// What takes a device away that may be in wrong hands, whatever else the user lacks.
 pub(super) fn take_away(seen: &Seen, ram: &InRam) -> Option<Step> {
     let managed = seen.spec.virtual_mfa.is_some() && seen.spec.state == UserState::Active;
-    if !managed || seen.paused || ram.mfa.is_none() || seen.memory.adoption.holds() {
+    if !managed || seen.paused || seen.memory.adoption.holds() {
         return None;
     }
-    if seen.mfa.reset.news().is_some() {
+    if ram.mfa.is_some() && seen.mfa.reset.news().is_some() {
         return Some(Step::RecordMfaReset);
     }
-    (phase(seen) == Some(MfaPhase::Leaving)).then_some(Step::UnbindMfa)
+    // That there is none may be from before it was bound: then it is taken away unseen.
+    let there = ram.mfa.is_some() || (seen.mfa.fresh && !seen.mfa.unbound);
+    (there && phase(seen) == Some(MfaPhase::Leaving)).then_some(Step::UnbindMfa)
 }
 
 /// What to do next about the MFA device; `drift` is what is reported besides.
@@ -108,7 +130,17 @@ pub(super) fn next(seen: &Seen, ram: &InRam, drift: &[String]) -> Result<Step, V
         MfaState::Absent => absent(seen, ram)?,
         MfaState::Present => present(seen, ram, wanted)?,
     };
-    step.map_or_else(|| Err(rest(seen, drift)), Ok)
+    step.map_or_else(|| Err(settled(seen, ram, drift)), Ok)
+}
+
+/// What RAM shows and does not count yet is looked at again.
+fn settled(seen: &Seen, ram: &InRam, drift: &[String]) -> Verdict {
+    let verdict = rest(seen, drift);
+    if ram.mfa.as_ref().is_some_and(|device| old(seen, device)) { verdict.again_in(SOON) } else { verdict }
+}
+
+fn old(seen: &Seen, device: &MfaInfo) -> bool {
+    may_be_gone(seen.memory.mfa.as_ref(), &seen.mfa, device)
 }
 
 fn phase(seen: &Seen) -> Option<MfaPhase> {
@@ -123,6 +155,8 @@ fn absent(seen: &Seen, ram: &InRam) -> Result<Option<Step>, Verdict> {
     let step = match (&ram.mfa, phase(seen)) {
         (Some(_), Some(MfaPhase::Issued | MfaPhase::Bound)) => Step::RecordMfa(MfaPhase::Leaving),
         (Some(_), _) => Step::UnbindMfa,
+        // It may not show yet.
+        (None, Some(MfaPhase::Issued | MfaPhase::Bound)) if seen.mfa.fresh => Step::RecordMfa(MfaPhase::Leaving),
         (None, Some(MfaPhase::Absent)) => return Ok(None),
         (None, _) if seen.mfa.deleted => return Ok(None),
         (None, _) => Step::DeleteMfaDevice(seen.mfa.serial.clone()),
@@ -137,6 +171,7 @@ fn present(seen: &Seen, ram: &InRam, wanted: &VirtualMfa) -> Result<Option<Step>
             unpaused(seen.paused)?;
             Ok(Some(Step::UnbindMfa))
         }
+        (Some(device), phase) if old(seen, device) => doubtful(seen, wanted, phase),
         (Some(device), _) => bound(seen, device),
         (None, Some(MfaPhase::Bound)) => Err(taken(seen)),
         (None, Some(MfaPhase::Issued)) if wanted.bind == MfaBinder::User => Ok(None),
@@ -144,12 +179,24 @@ fn present(seen: &Seen, ram: &InRam, wanted: &VirtualMfa) -> Result<Option<Step>
     }
 }
 
+/// A device that may be gone. Where the operator binds, RAM's answer to that tells how it is.
+fn doubtful(seen: &Seen, wanted: &VirtualMfa, phase: Option<MfaPhase>) -> Result<Option<Step>, Verdict> {
+    match (phase, wanted.bind) {
+        (Some(MfaPhase::Issued), MfaBinder::User) => Ok(None),
+        (Some(MfaPhase::Issued), MfaBinder::Operator) if seen.mfa.seed == SeedSeen::There => {
+            unpaused(seen.paused)?;
+            granted(seen)?;
+            Ok(Some(Step::BindMfa))
+        }
+        _ => Err(Verdict::new(Reason::Unsettled).again_in(SOON)),
+    }
+}
+
 /// Any device of the user will do. If it is not ours, ours may be left over.
 fn bound(seen: &Seen, device: &MfaInfo) -> Result<Option<Step>, Verdict> {
-    let is = |serial: &str| device.serial_number.eq_ignore_ascii_case(serial);
     let known = seen.memory.mfa.as_ref().filter(|mfa| mfa.phase == MfaPhase::Bound);
-    let known = known.and_then(|mfa| mfa.serial_number.as_deref()).is_some_and(is);
-    if known || is(&seen.mfa.serial) || seen.mfa.deleted {
+    let known = known.and_then(|mfa| mfa.serial_number.as_deref()).is_some_and(|serial| is(device, serial));
+    if known || is(device, &seen.mfa.serial) || seen.mfa.deleted {
         return Ok(None);
     }
     unpaused(seen.paused)?;
@@ -186,6 +233,10 @@ fn make(seen: &Seen, wanted: &VirtualMfa, phase: Option<MfaPhase>) -> Result<Ste
     if facts.seed == SeedSeen::Foreign {
         let name = wanted.secret.as_ref().map(|secret| secret.name.clone()).unwrap_or_default();
         return Err(Verdict::new(Reason::SecretConflict).about(name));
+    }
+    if facts.held && facts.fresh {
+        // It may be this user's, and not show yet.
+        return Err(Verdict::new(Reason::Unsettled).again_in(SOON));
     }
     if facts.held {
         return Err(Verdict::new(Reason::MfaDeviceHeld).about(&facts.serial).again_in(LATER));

@@ -244,3 +244,69 @@ fn a_device_in_wrong_hands_goes_whatever_else_is_wrong() {
     ram(&mut seen).mfa = None;
     assert_eq!(reason(&seen), Reason::PolicyNotReady, "another one waits its turn");
 }
+
+#[test]
+fn a_device_that_shows_just_after_another_one_was_made_is_an_old_one() {
+    for serial in [OURS, OTHER] {
+        let mut seen = with_mfa("Operator");
+        remember(&mut seen, MfaPhase::Issued, OURS);
+        (seen.mfa.fresh, seen.mfa.seed) = (true, SeedSeen::There);
+        ram(&mut seen).mfa = Some(device(serial));
+        assert_eq!(step(&seen), Step::BindMfa, "RAM's answer tells how it is");
+        seen.paused = true;
+        assert_eq!(reason(&seen), Reason::Paused);
+        (seen.paused, seen.mfa.seed) = (false, SeedSeen::Absent);
+        assert_eq!(reason(&seen), Reason::Unsettled, "nor is its seed lost");
+        // The person binds in its own time; until the device shows for sure it is looked at again.
+        let mut seen = Seen { mfa: seen.mfa, ..with_mfa("User") };
+        remember(&mut seen, MfaPhase::Issued, OURS);
+        ram(&mut seen).mfa = Some(device(serial));
+        let Next::Rest(verdict) = next(&seen, Timestamp::UNIX_EPOCH) else { panic!("a step") };
+        assert_eq!((verdict.reason, verdict.recheck.is_some()), (Reason::Available, true), "{serial}");
+    }
+}
+
+#[test]
+fn what_ram_has_confirmed_or_shows_after_a_while_counts() {
+    let mut seen = with_mfa("Operator");
+    remember(&mut seen, MfaPhase::Issued, OURS);
+    (seen.mfa.fresh, seen.mfa.confirmed) = (true, true);
+    ram(&mut seen).mfa = Some(device(OURS));
+    assert_eq!(reason(&seen), Reason::Available, "it was bound, and the answer was lost");
+    (seen.mfa.fresh, seen.mfa.confirmed) = (false, false);
+    assert_eq!(reason(&seen), Reason::Available);
+    ram(&mut seen).mfa = Some(device(OTHER));
+    assert_eq!(step(&seen), Step::DeleteMfaDevice(OURS.to_owned()));
+    // After a bind, the one that was there before may show.
+    remember(&mut seen, MfaPhase::Bound, OURS);
+    seen.mfa.fresh = true;
+    assert_eq!(reason(&seen), Reason::Unsettled);
+    ram(&mut seen).mfa = Some(device(OURS));
+    assert_eq!(reason(&seen), Reason::Available);
+}
+
+#[test]
+fn a_device_that_does_not_show_yet_is_taken_away_unseen() {
+    let mut seen = with_mfa("Operator");
+    remember(&mut seen, MfaPhase::Leaving, OTHER);
+    seen.mfa.fresh = true;
+    assert_eq!(step(&seen), Step::UnbindMfa);
+    seen.mfa.unbound = true;
+    assert_eq!(step(&seen), Step::ClaimSeedSecret);
+    (seen.mfa.claimed, seen.mfa.deleted, seen.mfa.held) = (true, true, true);
+    assert_eq!(reason(&seen), Reason::Unsettled, "whoever has it may be this user");
+    seen.mfa.fresh = false;
+    assert_eq!(reason(&seen), Reason::MfaDeviceHeld);
+    // Where there is to be none, it is not over because none shows.
+    for phase in [MfaPhase::Issued, MfaPhase::Bound] {
+        let mut seen = with_mfa("Operator");
+        seen.spec.virtual_mfa = Some(wanted(r#"{"state":"Absent"}"#));
+        remember(&mut seen, phase, OURS);
+        seen.mfa.fresh = true;
+        assert_eq!(step(&seen), Step::RecordMfa(MfaPhase::Leaving));
+        remember(&mut seen, MfaPhase::Leaving, OURS);
+        assert_eq!(step(&seen), Step::UnbindMfa);
+        seen.mfa.unbound = true;
+        assert_eq!(step(&seen), Step::DeleteMfaDevice(OURS.to_owned()));
+    }
+}

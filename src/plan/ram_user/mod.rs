@@ -29,8 +29,8 @@ use crate::ram::{AccessKey, KeyStatus, LoginProfile, MfaInfo, NewUser, PolicyRef
 
 pub use adopt::{judged, pending};
 pub use delete::grace_ends;
-pub use login::{LoginChange, LoginMemory, PasswordSeen, Reset, managed, same_key};
-pub use mfa::{MfaFacts, MfaMemory, SeedSeen, complete, has_device};
+pub use login::{LoginChange, LoginMemory, PasswordSeen, Reset, managed};
+pub use mfa::{MfaFacts, MfaMemory, SeedSeen, complete, has_device, may_be_gone};
 pub use observe::sees;
 
 /// One effect on a RAM user or on its object.
@@ -66,6 +66,8 @@ pub enum Step {
     LeaveGroup(String),
     /// Note in the status which log-on is being carried out.
     RecordLogin(LoginState),
+    /// Note in the status that the password under this seal is given next; the empty one stands for more than one whose outcome is open.
+    RecordPassword(String),
     /// Note in the status that the annotation `reset-password` was taken up.
     RecordReset,
     /// Make a password that fits the account's policy and write it to its Secret.

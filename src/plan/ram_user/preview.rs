@@ -33,6 +33,12 @@ impl Foresee for Seen {
                 seen.ram.as_mut()?.groups.retain(|has| !has.eq_ignore_ascii_case(group));
             }
             Step::RecordLogin(state) => seen.memory.login.get_or_insert_default().state = *state,
+            Step::RecordPassword(seal) => {
+                let none = seen.ram.as_ref().is_some_and(|ram| ram.login.is_none());
+                let login = seen.memory.login.get_or_insert_default();
+                login.giving = Some(seal.clone());
+                login.state = if none { LoginState::Absent } else { login.state };
+            }
             Step::RecordReset => {
                 let first = seen.memory.login.is_none();
                 seen.reset.accepted.clone_from(&self.reset.asked);
@@ -51,7 +57,10 @@ impl Foresee for Seen {
             Step::ClaimSeedSecret => (seen.mfa.claimed, seen.mfa.seed) = (true, SeedSeen::Empty),
             Step::MakeMfaDevice => (seen.mfa.made, seen.mfa.seed) = (true, SeedSeen::There),
             Step::BindMfa => seen.bound()?,
-            Step::UnbindMfa => seen.ram.as_mut()?.mfa = None,
+            Step::UnbindMfa => {
+                seen.mfa.unbound = true;
+                seen.ram.as_mut()?.mfa = None;
+            }
             Step::DeleteMfaDevice(_) => seen.mfa.deleted = true,
             // What else there is has an end of its own, or depends on what RAM answers.
             _ => return None,
@@ -91,6 +100,7 @@ impl Foresee for Seen {
             | Step::Disarm(_)
             | Step::RecordAdoption
             | Step::RecordLogin(_)
+            | Step::RecordPassword(_)
             | Step::RecordReset
             | Step::RecordMfa(_)
             | Step::RecordMfaReset
@@ -153,8 +163,12 @@ impl Seen {
                 _ => None,
             };
             let time = Some(Timestamp::UNIX_EPOCH);
-            self.memory.login =
-                Some(LoginMemory { state: LoginState::Enabled, password_time: time, password_seal: seal });
+            self.memory.login = Some(LoginMemory {
+                state: LoginState::Enabled,
+                password_time: time,
+                password_seal: seal,
+                giving: None,
+            });
             self.reset.done.clone_from(&self.reset.accepted);
         } else if change.enabled == Some(true) {
             self.memory.login.get_or_insert_default().state = LoginState::Enabled;
@@ -166,7 +180,9 @@ impl Seen {
     fn bound(&mut self) -> Option<()> {
         let device = MfaInfo { serial_number: self.mfa.serial.clone(), kind: MfaKind::Virtual };
         self.ram.as_mut()?.mfa = Some(device);
-        self.memory.mfa.get_or_insert_default().phase = MfaPhase::Bound;
+        let memory = self.memory.mfa.get_or_insert_default();
+        memory.phase = MfaPhase::Bound;
+        memory.serial_number = Some(self.mfa.serial.clone());
         Some(())
     }
 

@@ -392,7 +392,7 @@ fn profile(enabled: bool) -> crate::ram::LoginProfile {
 }
 
 fn carried_out(state: LoginState) -> LoginMemory {
-    LoginMemory { state, password_time: None, password_seal: Some("k.old".to_owned()) }
+    LoginMemory { state, password_time: None, password_seal: Some("k.old".to_owned()), giving: None }
 }
 
 const GENERATE: &str = r#"{"initialPassword":{"source":"Generate","secret":{"name":"first"}}}"#;
@@ -435,8 +435,11 @@ fn a_password_is_pushed_when_it_changes_or_is_asked_for_and_never_else() {
     seen.password = PasswordSeen::There("k.new".to_owned());
     assert_eq!(reason(&seen), Reason::Available, "nobody knows what RAM has");
     seen.memory.login = Some(carried_out(LoginState::Enabled));
+    assert_eq!(step(&seen), Step::RecordPassword("k.new".to_owned()));
+    seen.memory.login = Some(giving("k.new", LoginState::Enabled));
     let push = LoginChange { password: true, ..LoginChange::default() };
     assert_eq!(step(&seen), Step::ChangeLogin(push));
+    seen.memory.login = Some(carried_out(LoginState::Enabled));
     seen.password = PasswordSeen::There("k.old".to_owned());
     assert_eq!(reason(&seen), Reason::Available);
     seen.password = PasswordSeen::There("other.old".to_owned());
@@ -455,6 +458,59 @@ fn a_password_is_pushed_when_it_changes_or_is_asked_for_and_never_else() {
     assert_eq!(step(&seen), Step::ChangeLogin(LoginChange { password: true, enabled: Some(true), mfa: None }));
     seen.reset.done = Some("1".to_owned());
     assert_eq!(reason(&seen), Reason::Available);
+}
+
+/// The memory of a password that was about to be given.
+fn giving(seal: &str, state: LoginState) -> LoginMemory {
+    LoginMemory { giving: Some(seal.to_owned()), ..carried_out(state) }
+}
+
+#[test]
+fn a_log_on_whose_answer_is_lost_has_the_password_of_the_secret_in_the_end() {
+    let mut seen = with_login(FROM_SECRET);
+    seen.password = PasswordSeen::There("k.one".to_owned());
+    assert_eq!(step(&seen), Step::RecordPassword("k.one".to_owned()), "before RAM is told");
+    let noted = LoginMemory { password_seal: None, ..giving("k.one", LoginState::Absent) };
+    seen.memory.login = Some(noted.clone());
+    assert!(matches!(step(&seen), Step::CreateLogin(change) if change.password));
+    // It was made, and the Secret is as it was.
+    ram(&mut seen).login = Some(profile(true));
+    assert_eq!(reason(&seen), Reason::Available);
+    let settled = noted.clone().shown(&seen.password);
+    assert_eq!((settled.password_seal.as_deref(), settled.giving), (Some("k.one"), None));
+    // Another text meanwhile: whichever RAM has, it gets this one.
+    seen.password = PasswordSeen::There("k.two".to_owned());
+    assert_eq!(step(&seen), Step::RecordPassword(String::new()));
+    let open = noted.clone().shown(&seen.password);
+    assert_eq!((open.password_seal.as_deref(), open.giving.as_deref()), (None, Some("k.one")));
+    for several in [giving("", LoginState::Enabled), giving("", LoginState::Absent)] {
+        for text in ["k.one", "k.two"] {
+            seen.password = PasswordSeen::There(text.to_owned());
+            seen.memory.login = Some(several.clone());
+            assert!(matches!(step(&seen), Step::ChangeLogin(change) if change.password), "{text}");
+        }
+    }
+    // Where RAM does not show it yet, either.
+    seen.memory.login = Some(noted);
+    ram(&mut seen).login = None;
+    assert_eq!(step(&seen), Step::RecordPassword(String::new()));
+}
+
+#[test]
+fn a_change_whose_answer_is_lost_is_made_again_also_back_to_the_former_text() {
+    let mut seen = with_login(FROM_SECRET);
+    ram(&mut seen).login = Some(profile(true));
+    for state in [LoginState::Enabled, LoginState::Disabled] {
+        seen.memory.login = Some(giving("k.new", state));
+        seen.password = PasswordSeen::There("k.new".to_owned());
+        assert!(matches!(step(&seen), Step::ChangeLogin(change) if change.password));
+        seen.password = PasswordSeen::There("k.old".to_owned());
+        assert_eq!(step(&seen), Step::RecordPassword(String::new()));
+    }
+    // One that was made here stays in its Secret: nothing is noted of it.
+    let mut seen = with_login(GENERATE);
+    seen.password = PasswordSeen::There("k.one".to_owned());
+    assert!(matches!(step(&seen), Step::CreateLogin(_)));
 }
 
 #[test]

@@ -11,9 +11,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::reason::Readiness;
-use super::timing::{PEACE, READ_LAG, SOON, SOURCES_LAG};
+use super::timing::{LATER, PEACE, READ_LAG, SOON, SOURCES_LAG};
 use super::{Next, Reason, Verdict, unpaused};
 use crate::api::{self, Permission, SettingStatus};
+use crate::digest;
 use crate::ram::{KeySources, PasswordPolicy, SecurityPreference};
 
 /// Changes of somebody else that are undone in a row; the next one stays.
@@ -56,6 +57,37 @@ pub enum Part {
     },
 }
 
+impl Part {
+    /// Its field of `spec.settings`.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Alias { .. } => "alias",
+            Self::PasswordPolicy { .. } => "passwordPolicy",
+            Self::SecurityPreference { .. } => "securityPreference",
+            Self::Sources { .. } => "accessKeyAllowedSources",
+        }
+    }
+
+    /// For how long RAM may show what was before a write.
+    const fn lag(&self) -> Duration {
+        match self {
+            Self::Sources { .. } => SOURCES_LAG,
+            _ => READ_LAG,
+        }
+    }
+
+    /// The hash of what RAM has.
+    fn hash(&self) -> Option<String> {
+        let step = match self {
+            Self::Alias { has, .. } => Step::SetAlias(has.clone()?),
+            Self::PasswordPolicy { has, .. } => Step::SetPasswordPolicy(has.clone()),
+            Self::SecurityPreference { has, .. } => Step::SetSecurityPreference(has.clone()),
+            Self::Sources { has, .. } => Step::SetSources(has.clone()),
+        };
+        Some(step.hash())
+    }
+}
+
 /// Whether the sources of the account's keys hold for the operator's own credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
@@ -78,6 +110,24 @@ pub enum Step {
     LookAtOwnKey,
     /// IMS SetAccessKeyPolicyForAccount.
     SetSources(KeySources),
+}
+
+impl Step {
+    /// The hash of what is written: equal for what RAM shows once it shows that.
+    fn hash(&self) -> String {
+        let text = match self {
+            Self::SetSources(sources) => format!("{:?}", sources.meaning()),
+            Self::SetSecurityPreference(preference) => {
+                let mut sorted = preference.clone();
+                for list in [&mut sorted.login_network_masks, &mut sorted.verification_types].into_iter().flatten() {
+                    list.sort();
+                }
+                format!("{sorted:?}")
+            }
+            step => format!("{step:?}"),
+        };
+        digest::short(&["setting/", &text], 16)
+    }
 }
 
 /// What is known of one part.
@@ -103,10 +153,14 @@ pub fn next(seen: &Seen<'_>, now: Timestamp) -> Next<Step> {
 }
 
 fn decide(seen: &Seen<'_>, now: Timestamp) -> Result<Step, Verdict> {
+    // What another generation asks for may be what was there before the last write, so that not even that tells anything.
+    if current(seen.memory, seen.generation).is_none() {
+        shown(seen, seen.part.name(), now)?;
+    }
     match seen.part {
         Part::Alias { wanted, has: Some(has), .. } if wanted == has => Err(applied()),
         Part::Alias { wanted, change, has } => {
-            shown(seen, "alias", READ_LAG, now)?;
+            shown(seen, "alias", now)?;
             if let (Permission::Deny, Some(has)) = (change, has) {
                 return Err(Verdict::new(Reason::AliasDiffers).about(format!("it has {has}, not {wanted}")));
             }
@@ -115,19 +169,18 @@ fn decide(seen: &Seen<'_>, now: Timestamp) -> Result<Step, Verdict> {
         }
         Part::PasswordPolicy { wanted, has } => {
             let (whole, fields) = merge::password_policy(wanted, has);
-            differs(seen, "passwordPolicy", &fields, now)?;
+            differs(seen, &fields, now)?;
             Ok(Step::SetPasswordPolicy(whole))
         }
         Part::SecurityPreference { wanted, has } => {
             let (whole, fields) = merge::security_preference(wanted, has);
-            differs(seen, "securityPreference", &fields, now)?;
+            differs(seen, &fields, now)?;
             Ok(Step::SetSecurityPreference(whole))
         }
         Part::Sources { wanted, has, .. } if wanted == has => Err(applied()),
         Part::Sources { wanted, reach, .. } => {
-            let name = "accessKeyAllowedSources";
-            shown(seen, name, SOURCES_LAG, now)?;
-            mendable(seen, name, now)?;
+            shown(seen, seen.part.name(), now)?;
+            mendable(seen, seen.part.name(), now)?;
             match reach {
                 None => Ok(Step::LookAtOwnKey),
                 Some(Reach::Spared) => Ok(Step::SetSources(wanted.clone())),
@@ -144,23 +197,30 @@ fn applied() -> Verdict {
 }
 
 /// Fields of a group differ, and may be written.
-fn differs(seen: &Seen<'_>, group: &str, fields: &[&'static str], now: Timestamp) -> Result<(), Verdict> {
+fn differs(seen: &Seen<'_>, fields: &[&'static str], now: Timestamp) -> Result<(), Verdict> {
     if fields.is_empty() {
         return Err(applied());
     }
-    let names: Vec<String> = fields.iter().map(|field| format!("{group}.{field}")).collect();
+    let names: Vec<String> = fields.iter().map(|field| format!("{}.{field}", seen.part.name())).collect();
     let names = names.join(", ");
-    shown(seen, &names, READ_LAG, now)?;
+    shown(seen, &names, now)?;
     mendable(seen, &names, now)
 }
 
-/// What was written this shortly before may not show yet.
-fn shown(seen: &Seen<'_>, what: &str, lag: Duration, now: Timestamp) -> Result<(), Verdict> {
-    let last = current(seen.memory, seen.generation).and_then(time);
-    if last.is_some_and(|last| within(last, lag, now)) {
+/// What was written this shortly before may not show yet, whichever generation asked for it. Once that very thing shows, it does.
+fn shown(seen: &Seen<'_>, what: &str, now: Timestamp) -> Result<(), Verdict> {
+    let Some(memory) = seen.memory else { return Ok(()) };
+    let shows = memory.hash.is_some() && memory.hash == seen.part.hash();
+    if !shows && time(memory).is_some_and(|last| within(last, seen.part.lag(), now)) {
         return Err(Verdict::new(Reason::Unsettled).about(what).again_in(6 * SOON));
     }
     Ok(())
+}
+
+/// Another account has the alias: it is asked for again, in case that it becomes free.
+#[must_use]
+pub fn alias_taken(alias: &str) -> Verdict {
+    Verdict::new(Reason::AliasTaken).about(alias).again_in(LATER)
 }
 
 /// A difference is mended, unless somebody else has made it too often. Two that disagree must not go on for ever.
@@ -192,12 +252,12 @@ fn in_a_row(memory: &SettingStatus, now: Timestamp) -> i32 {
     if peace { 0 } else { memory.repairs }
 }
 
-/// What is to be remembered of a part that was just written.
+/// What is to be remembered of a part that was just written by this step.
 #[must_use]
-pub fn written(memory: Option<&SettingStatus>, generation: i64, now: Timestamp) -> SettingStatus {
+pub fn written(memory: Option<&SettingStatus>, generation: i64, now: Timestamp, step: &Step) -> SettingStatus {
     // The first write under a generation carries the spec out; a further one undoes what somebody else did.
     let repairs = current(memory, generation).map_or(0, |memory| in_a_row(memory, now).saturating_add(1));
-    SettingStatus { generation, repairs, time: Some(now.to_string()) }
+    SettingStatus { generation, repairs, time: Some(now.to_string()), hash: Some(step.hash()) }
 }
 
 /// What is to be remembered of a part that came to rest.
@@ -205,7 +265,8 @@ pub fn written(memory: Option<&SettingStatus>, generation: i64, now: Timestamp) 
 pub fn rested(memory: Option<SettingStatus>, generation: i64, verdict: &Verdict) -> Option<SettingStatus> {
     match (verdict.reason, memory) {
         (Reason::Applied, Some(memory)) if memory.generation == generation => Some(memory),
-        (Reason::Applied, _) => Some(SettingStatus { generation, repairs: 0, time: None }),
+        // When it was written last still tells for how long that may not show.
+        (Reason::Applied, memory) => Some(SettingStatus { generation, repairs: 0, ..memory.unwrap_or_default() }),
         // It stays contested, however long that lasts.
         (Reason::SettingsContested, Some(memory)) => {
             Some(SettingStatus { repairs: MOST_REPAIRS.saturating_add(1), ..memory })

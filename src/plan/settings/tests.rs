@@ -8,7 +8,12 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn memory(repairs: i32, second: i64) -> SettingStatus {
-    SettingStatus { generation: 1, repairs, time: Some(at(second).to_string()) }
+    SettingStatus { generation: 1, repairs, time: Some(at(second).to_string()), hash: None }
+}
+
+/// Any write.
+fn write() -> Step {
+    Step::SetPasswordPolicy(PasswordPolicy::default())
 }
 
 /// What is next for a part, an hour after time 0.
@@ -170,7 +175,7 @@ fn the_third_change_in_a_row_is_contested_until_the_spec_changes() {
         let now = at(i64::try_from(n).expect("small") * 3600);
         let seen = Seen { part: &passwords(), memory: known.as_ref(), generation: 1, paused: false };
         assert!(matches!(next(&seen, now), Next::Do(Step::SetPasswordPolicy(_))), "write {n}");
-        let after = written(known.as_ref(), 1, now);
+        let after = written(known.as_ref(), 1, now, &write());
         assert_eq!((after.repairs, after.generation), (repairs, 1));
         known = rested(Some(after), 1, &Verdict::new(Reason::Applied));
     }
@@ -185,7 +190,7 @@ fn the_third_change_in_a_row_is_contested_until_the_spec_changes() {
     // Another generation begins anew.
     let seen = Seen { generation: 2, ..seen };
     assert!(matches!(next(&seen, at(100 * DAY)), Next::Do(_)));
-    assert_eq!(written(known.as_ref(), 2, at(100 * DAY)).repairs, 0);
+    assert_eq!(written(known.as_ref(), 2, at(100 * DAY), &write()).repairs, 0);
 }
 
 #[test]
@@ -194,18 +199,18 @@ fn changes_far_apart_are_not_in_a_row() {
     let seen = Seen { part: &passwords(), memory: Some(&known), generation: 1, paused: false };
     assert_eq!(reason(&next(&seen, at(6 * DAY))), Reason::SettingsContested);
     assert!(matches!(next(&seen, at(8 * DAY)), Next::Do(_)));
-    assert_eq!(written(Some(&known), 1, at(8 * DAY)).repairs, 1);
+    assert_eq!(written(Some(&known), 1, at(8 * DAY), &write()).repairs, 1);
 }
 
 #[test]
 fn what_was_found_as_asked_for_is_remembered_too() {
     let applied = Verdict::new(Reason::Applied);
     let found = rested(None, 1, &applied).expect("remembered");
-    assert_eq!(found, SettingStatus { generation: 1, repairs: 0, time: None });
+    assert_eq!(found, SettingStatus { generation: 1, ..SettingStatus::default() });
     // Whoever changes it after that is undone for the first time.
-    assert_eq!(written(Some(&found), 1, at(0)).repairs, 1);
+    assert_eq!(written(Some(&found), 1, at(0), &write()).repairs, 1);
     let other = rested(Some(memory(2, 0)), 2, &applied);
-    assert_eq!(other, Some(SettingStatus { generation: 2, repairs: 0, time: None }));
+    assert_eq!(other, Some(SettingStatus { generation: 2, ..memory(0, 0) }), "when it was written is not forgotten");
     // Trouble is no news of what RAM has.
     let denied = Verdict::new(Reason::AccessDenied);
     assert_eq!(rested(Some(memory(1, 0)), 2, &denied), Some(memory(1, 0)));
@@ -230,9 +235,59 @@ fn what_was_just_written_may_not_show_yet() {
     assert_eq!(reason(&sources(3600 - 240)), Reason::Unsettled);
     assert!(matches!(sources(3600 - 360), Next::Do(Step::SetSources(_))));
     assert!(matches!(ask(&passwords(), Some(&memory(0, 3600 - 240))), Next::Do(_)));
-    // A change of the spec waits for nothing.
-    let seen = Seen { part: &passwords(), memory: Some(&just), generation: 2, paused: false };
-    assert!(matches!(next(&seen, at(3600)), Next::Do(_)));
+}
+
+/// What is next for the password policy that asks for `wanted` and is shown with `has`, under generation 2 and with the memory of a write of
+/// `wrote` under generation 1, so many seconds before.
+fn changed(wanted: i64, has: i64, wrote: i64, before: i64) -> Next<Step> {
+    let policy = |length| PasswordPolicy { minimum_password_length: Some(length), ..PasswordPolicy::default() };
+    let known = written(None, 1, at(3600 - before), &Step::SetPasswordPolicy(policy(wrote)));
+    let wanted = api::PasswordPolicy { minimum_password_length: Some(wanted), ..api::PasswordPolicy::default() };
+    let part = Part::PasswordPolicy { wanted, has: policy(has) };
+    next(&Seen { part: &part, memory: Some(&known), generation: 2, paused: false }, at(3600))
+}
+
+#[test]
+fn a_change_of_the_spec_waits_until_the_last_write_shows() {
+    // 8 was there, 12 was written, and 14 is asked for now.
+    assert_eq!(
+        reason(&changed(14, 8, 12, 10)),
+        Reason::Unsettled,
+        "what else was written would be sent back as it was"
+    );
+    assert!(matches!(changed(14, 12, 12, 10), Next::Do(Step::SetPasswordPolicy(_))), "it shows");
+    assert!(matches!(changed(14, 8, 12, 90), Next::Do(Step::SetPasswordPolicy(_))), "somebody else set it back");
+    // Back to what was there: it only looks as if nothing were to be done.
+    assert_eq!(reason(&changed(8, 8, 12, 10)), Reason::Unsettled);
+    assert!(matches!(changed(8, 12, 12, 10), Next::Do(Step::SetPasswordPolicy(_))));
+    assert_eq!(reason(&changed(12, 12, 12, 10)), Reason::Applied);
+    // Nor is that forgotten by a generation that changes something else.
+    let known = rested(Some(written(None, 1, at(3590), &write())), 2, &Verdict::new(Reason::Applied));
+    let seen = Seen { part: &passwords(), memory: known.as_ref(), generation: 3, paused: false };
+    assert_eq!(reason(&next(&seen, at(3600))), Reason::Unsettled);
+}
+
+#[test]
+fn a_write_shows_however_ram_spells_it() {
+    let sources = |public: &str| KeySources { active: true, public: vec![public.to_owned()], vpcs: Vec::new() };
+    let known = written(None, 1, at(3590), &Step::SetSources(sources("2001:DB8::1/128")));
+    let part = |has| Part::Sources { wanted: sources("203.0.113.7"), has, reach: Some(Reach::Spared) };
+    let ask = |part: &Part| next(&Seen { part, memory: Some(&known), generation: 2, paused: false }, at(3600));
+    assert_eq!(ask(&part(sources("2001:db8::1"))), Next::Do(Step::SetSources(sources("203.0.113.7"))));
+    assert_eq!(reason(&ask(&part(sources("203.0.113.9")))), Reason::Unsettled);
+    let known = written(None, 1, at(3590), &Step::SetAlias("old".to_owned()));
+    let next = |has| {
+        let part = alias("acme", Permission::Allow, has);
+        next(&Seen { part: &part, memory: Some(&known), generation: 2, paused: false }, at(3600))
+    };
+    assert_eq!(next(Some("old")), Next::Do(Step::SetAlias("acme".to_owned())));
+    assert_eq!(reason(&next(None)), Reason::Unsettled);
+}
+
+#[test]
+fn an_alias_that_is_taken_is_asked_for_again() {
+    let verdict = alias_taken("acme");
+    assert_eq!((verdict.reason, verdict.recheck), (Reason::AliasTaken, Some(LATER)));
 }
 
 #[test]

@@ -210,7 +210,9 @@ pub struct KeySources {
 }
 
 impl KeySources {
-    fn meaning(&self) -> (bool, BTreeSet<String>, BTreeMap<&str, BTreeSet<String>>) {
+    /// The same for all that mean the same.
+    #[must_use]
+    pub fn meaning(&self) -> (bool, BTreeSet<String>, BTreeMap<&str, BTreeSet<String>>) {
         let mut vpcs = BTreeMap::<&str, BTreeSet<String>>::new();
         for (id, ranges) in &self.vpcs {
             vpcs.entry(id).or_default().extend(ranges.iter().map(|range| plain_range(range)));
