@@ -5,8 +5,8 @@ use crate::api::Span;
 
 const OLD: &str = "LTAIbyhand0000000001";
 
-fn there(proof: Option<Proof>) -> Option<PairSeen> {
-    Some(PairSeen::There { id: OLD.to_owned(), proof })
+fn there(proof: Option<Proof>) -> PairSeen {
+    PairSeen::There { id: OLD.to_owned(), proof }
 }
 
 fn of(account: &str, user: Option<&str>) -> Proof {
@@ -18,7 +18,7 @@ fn adopting() -> Seen {
     let mut seen = fresh();
     seen.spec.secret = serde_json::from_str(r#"{"formats":["Env"],"adoptFrom":{"name":"old"}}"#).expect("an output");
     keys(&mut seen).push(key(OLD, KeyStatus::Active, ago(Duration::from_hours(24 * 100))));
-    seen.to_adopt = there(None);
+    seen.to_adopt = Some(there(None));
     seen
 }
 
@@ -41,7 +41,7 @@ fn a_pair_is_proved_then_published_and_from_then_on_a_key_like_any_other() {
     let mut seen = adopting();
     seen.finalizer = false;
     assert_eq!(step(&seen), Step::ProvePair);
-    seen.to_adopt = there(Some(authentic()));
+    seen.to_adopt = Some(there(Some(authentic())));
     assert_eq!(step(&seen), Step::AddFinalizer);
     seen.finalizer = true;
     assert_eq!(step(&seen), Step::AdoptKey(OLD.to_owned()));
@@ -69,7 +69,7 @@ fn a_pair_is_proved_then_published_and_from_then_on_a_key_like_any_other() {
 fn what_died_between_the_publish_and_the_status_is_explained_by_proof() {
     let mut seen = adopting();
     // Not even a mint without an answer makes a stray of it.
-    seen.journal.intents = vec![intent("lost", ago(Duration::from_secs(60)))];
+    seen.journal.intents = vec![intent("lost", ago(Duration::from_mins(1)))];
     keys(&mut seen)[0].create_time = ago(Duration::from_secs(30));
     assert_eq!(suspects(&seen, &seen.journal).len(), 1);
     publish(&mut seen);
@@ -95,13 +95,13 @@ fn while_it_cannot_be_had_nothing_is_made() {
         (Some(PairSeen::Lacks("ak".to_owned())), Reason::PairNotFound, "key ak in Secret old"),
         (Some(PairSeen::NoId), Reason::PairInvalid, "key ALIBABA_CLOUD_ACCESS_KEY_ID of Secret old"),
         (Some(PairSeen::Taken), Reason::SecretNotAdoptable, "old"),
-        (there(Some(Proof::NotYet)), Reason::PairRefused, "Secret old"),
-        (there(Some(nobodys)), Reason::PairRefused, "whose it is"),
-        (there(Some(of("2", Some(USER)))), Reason::PairOfAnotherAccount, "Secret old"),
-        (there(Some(of("1", Some("299999999999999999")))), Reason::PairOfAnotherUser, "Secret old"),
+        (Some(there(Some(Proof::NotYet))), Reason::PairRefused, "Secret old"),
+        (Some(there(Some(nobodys))), Reason::PairRefused, "whose it is"),
+        (Some(there(Some(of("2", Some(USER))))), Reason::PairOfAnotherAccount, "Secret old"),
+        (Some(there(Some(of("1", Some("299999999999999999"))))), Reason::PairOfAnotherUser, "Secret old"),
         // The account itself, or a role.
-        (there(Some(of("1", None))), Reason::PairOfAnotherUser, "Secret old"),
-        (there(Some(Proof::Inactive)), Reason::PairDisabled, "Secret old"),
+        (Some(there(Some(of("1", None)))), Reason::PairOfAnotherUser, "Secret old"),
+        (Some(there(Some(Proof::Inactive))), Reason::PairDisabled, "Secret old"),
         (None, Reason::Unsettled, ""),
     ] {
         let mut seen = adopting();
@@ -119,10 +119,10 @@ fn while_it_cannot_be_had_nothing_is_made() {
     // What lags is waited for.
     let mut seen = adopting();
     keys(&mut seen).clear();
-    seen.to_adopt = there(Some(authentic()));
+    seen.to_adopt = Some(there(Some(authentic())));
     assert_eq!(rest(&seen).reason, Reason::Unsettled);
     keys(&mut seen).push(key(OLD, KeyStatus::Active, ago(Duration::from_secs(9))));
-    seen.to_adopt = there(Some(Proof::NotYet));
+    seen.to_adopt = Some(there(Some(Proof::NotYet)));
     assert_eq!(rest(&seen).reason, Reason::Unsettled);
     // Without the reference a key is made.
     seen.spec.secret.adopt_from = None;
@@ -142,7 +142,7 @@ fn a_secret_taken_for_the_id_is_named_nowhere() {
     for proof in [Proof::NotYet, Proof::Inactive, of("2", None), of("1", None)] {
         let mut seen = adopting();
         keys(&mut seen).clear();
-        seen.to_adopt = there(Some(proof));
+        seen.to_adopt = Some(there(Some(proof)));
         assert!(!rest(&seen).message().contains(OLD), "{:?}", seen.to_adopt);
     }
 }
@@ -150,7 +150,7 @@ fn a_secret_taken_for_the_id_is_named_nowhere() {
 #[test]
 fn an_adoption_is_a_grant() {
     let mut seen = adopting();
-    seen.to_adopt = there(Some(authentic()));
+    seen.to_adopt = Some(there(Some(authentic())));
     seen.grant = Err(Verdict::new(Reason::LimitReached));
     assert_eq!(rest(&seen).reason, Reason::LimitReached);
     seen.grant = Ok(());
@@ -184,9 +184,9 @@ fn a_secret_of_somebody_else_is_taken_over_only_if_it_is_the_one_that_is_named()
     assert_eq!(rest(&seen).reason, Reason::SecretConflict);
     seen.spec.secret.name = Some("old".to_owned());
     assert_eq!(step(&seen), Step::ProvePair);
-    seen.to_adopt = there(Some(of("2", None)));
+    seen.to_adopt = Some(there(Some(of("2", None))));
     assert_eq!(rest(&seen).reason, Reason::PairOfAnotherAccount);
-    seen.to_adopt = there(Some(authentic()));
+    seen.to_adopt = Some(there(Some(authentic())));
     assert_eq!(step(&seen), Step::AdoptKey(OLD.to_owned()));
     // Deleted before it happened, the object leaves everything as it is.
     seen.deleting = true;
@@ -200,7 +200,7 @@ fn once_something_is_published_the_reference_does_nothing() {
     assert_eq!(rest(&has).reason, Reason::Available);
     // The Secret is lost: a new key is made, not the old one had again.
     has.secret = SecretSeen::Absent;
-    has.to_adopt = there(Some(authentic()));
+    has.to_adopt = Some(there(Some(authentic())));
     assert_eq!(step(&has), Step::Mint { replaces: Some(ID.to_owned()) });
     // A Secret of ours with a dead pair was published too, even if the status was lost.
     let mut lost = adopting();
