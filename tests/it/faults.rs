@@ -88,6 +88,8 @@ pub struct Director {
     counts: (AtomicUsize, AtomicUsize),
     armed: AtomicBool,
     reached: AtomicBool,
+    /// The chosen request has had what effect it has.
+    over: AtomicBool,
     wake: Notify,
     /// Requests to the API server that wait for their reply, counted or not.
     busy: AtomicUsize,
@@ -107,6 +109,7 @@ impl Director {
             counts: (AtomicUsize::new(0), AtomicUsize::new(0)),
             armed: AtomicBool::new(false),
             reached: AtomicBool::new(false),
+            over: AtomicBool::new(false),
             wake: Notify::new(),
             busy: AtomicUsize::new(0),
             last: Mutex::new(Instant::now()),
@@ -179,11 +182,17 @@ impl Director {
         self.armed.store(false, Ordering::SeqCst);
     }
 
-    /// Waits until the chosen request came.
+    /// Tells who waits for it that the chosen request came. One whose process dies after its effect has had it by then.
+    fn toll(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        self.wake.notify_waiters();
+    }
+
+    /// Waits until the chosen request came, and had its effect if it is to have one.
     pub async fn died(&self) {
         loop {
             let woken = self.wake.notified();
-            if self.reached() {
+            if self.over.load(Ordering::SeqCst) {
                 return;
             }
             woken.await;
@@ -204,11 +213,15 @@ impl Director {
                 }
                 let seq = usize::try_from(call.seq).expect("a small number");
                 if phase == Phase::After {
+                    let last = chosen.load(Ordering::SeqCst) == seq;
                     if director.dead() {
+                        if last {
+                            director.toll();
+                        }
                         std::future::pending::<()>().await;
                     }
                     let lost = director.moment == Moment::Struck(Trouble::Lost);
-                    return if lost && chosen.load(Ordering::SeqCst) == seq { Outcome::Cut } else { Outcome::Go };
+                    return if lost && last { Outcome::Cut } else { Outcome::Go };
                 }
                 if director.dead() {
                     std::future::pending::<()>().await;
@@ -218,7 +231,9 @@ impl Director {
                     return Outcome::Go;
                 }
                 chosen.store(seq, Ordering::SeqCst);
-                director.wake.notify_waiters();
+                if director.moment != Moment::After {
+                    director.toll();
+                }
                 director.strike_ram().await
             })
         })
@@ -320,13 +335,17 @@ where
                 reply
             });
         }
-        director.wake.notify_waiters();
-        match director.moment {
+        let moment = director.moment;
+        if moment != Moment::After {
+            director.toll();
+        }
+        match moment {
             Moment::Before => Box::pin(std::future::pending()),
             Moment::After => {
                 let effect = self.inner.call(request);
                 Box::pin(async move {
                     let _ = effect.await;
+                    director.toll();
                     std::future::pending().await
                 })
             }
