@@ -48,7 +48,7 @@ fn called(world: &World, action: &str) -> usize {
 }
 
 /// Gives the operator's own key sources of its own, from which it calls.
-fn give_own_sources(world: &World) {
+pub fn give_own_sources(world: &World) {
     world.ram.person().set_key_policy(&world.ram.access_key().0, &public(&["127.0.0.1"]));
 }
 

@@ -10,9 +10,9 @@ use crate::rotation::{ask, assert_says, assert_true, done, no_writes};
 use crate::support::ram::{Fault, FaultKind};
 use crate::world::{World, condition, eventually, merge};
 
-const READ: &str = "AliyunOTSReadOnlyAccess";
-const FULL: &str = "AliyunOTSFullAccess";
-const ADMIN: &str = "AdministratorAccess";
+pub const READ: &str = "AliyunOTSReadOnlyAccess";
+pub const FULL: &str = "AliyunOTSFullAccess";
+pub const ADMIN: &str = "AdministratorAccess";
 
 /// A corner whose tenant lets legacy-a-* be adopted and observed.
 async fn corner(test: &str) -> World {
@@ -21,7 +21,7 @@ async fn corner(test: &str) -> World {
     world
 }
 
-async fn tenant(world: &World, more: Value) {
+pub async fn tenant(world: &World, more: Value) {
     let legacy = json!(["legacy-a-*"]);
     let mut spec = json!({
         "attach": {"system": ["AliyunOTS*"], "groups": ["readers"]},
@@ -33,7 +33,7 @@ async fn tenant(world: &World, more: Value) {
 }
 
 /// A user made by hand, with policies.
-fn by_hand(world: &World, name: &str, policies: &[&str]) -> String {
+pub fn by_hand(world: &World, name: &str, policies: &[&str]) -> String {
     let person = world.ram.person();
     let id = person.create_user(name, "made by hand");
     for policy in policies {
@@ -42,13 +42,13 @@ fn by_hand(world: &World, name: &str, policies: &[&str]) -> String {
     id
 }
 
-fn adopting(name: &str, more: Value) -> Value {
+pub fn adopting(name: &str, more: Value) -> Value {
     let mut spec = json!({"userName": name, "adoption": "IfUnowned", "deletionPolicy": "Retain"});
     merge(&mut spec, more);
     spec
 }
 
-fn object(world: &World, kind: &str, name: &str, more: Value) -> Value {
+pub fn object(world: &World, kind: &str, name: &str, more: Value) -> Value {
     let mut spec = json!({"accountRef": {"name": world.name}});
     merge(&mut spec, more);
     json!({"kind": kind, "metadata": {"name": name, "namespace": world.ns}, "spec": spec})
@@ -73,7 +73,7 @@ async fn finalizers(world: &World, kind: &str, name: &str) -> Vec<String> {
     world.dynamic(kind, Some(&world.ns)).get(name).await.expect("there").finalizers().to_vec()
 }
 
-fn attached(policy: &str) -> Value {
+pub fn attached(policy: &str) -> Value {
     json!({"type": "System", "name": policy})
 }
 
@@ -637,7 +637,7 @@ async fn a_group_is_planned_adopted_and_observed() {
     operator.stop().await;
 }
 
-fn document(action: &str) -> String {
+pub fn document(action: &str) -> String {
     let statement = json!({"Effect": "Allow", "Action": action, "Resource": "acs:ots:*:*:instance/team-a-x"});
     json!({"Version": "1", "Statement": [statement]}).to_string()
 }

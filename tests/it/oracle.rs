@@ -1,5 +1,6 @@
 //! The secrets oracle: no secret outside its Secret, in any spelling.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -11,7 +12,61 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+static LOG: Mutex<Heard> = Mutex::new(Heard { forgotten: 0, kept: Vec::new(), marks: BTreeMap::new() });
+
+/// What is forgotten at a time: to move what is kept costs something.
+const MUCH: usize = 16 * 1024 * 1024;
+
+/// What was logged, from the oldest mark on.
+struct Heard {
+    /// Bytes that nobody looks at any more.
+    forgotten: usize,
+    kept: Vec<u8>,
+    /// Places from which somebody will look, and how many do.
+    marks: BTreeMap<usize, usize>,
+}
+
+impl Heard {
+    fn length(&self) -> usize {
+        self.forgotten + self.kept.len()
+    }
+
+    /// Long proofs log more than a machine can hold.
+    fn forget(&mut self) {
+        let oldest = self.marks.keys().next().copied().unwrap_or_else(|| self.length());
+        let old = oldest - self.forgotten;
+        if old > MUCH {
+            self.kept.drain(..old);
+            self.forgotten = oldest;
+        }
+    }
+}
+
+/// A place in the log from which somebody will look.
+pub struct Mark(usize);
+
+impl Mark {
+    /// The end of the log as it is now.
+    pub fn here() -> Self {
+        let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = log.length();
+        *log.marks.entry(place).or_default() += 1;
+        Self(place)
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = log.marks.get_mut(&self.0) {
+            *count -= 1;
+            if *count == 0 {
+                log.marks.remove(&self.0);
+            }
+        }
+        log.forget();
+    }
+}
 
 /// How the secrets begin that the emulator mints.
 const BEGINNING: &str = "s3cr3t";
@@ -22,7 +77,7 @@ struct Log;
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        LOG.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        LOG.lock().unwrap_or_else(PoisonError::into_inner).kept.extend_from_slice(bytes);
         Ok(bytes.len())
     }
     fn flush(&mut self) -> io::Result<()> {
@@ -63,15 +118,13 @@ pub fn examine(place: &str, text: &str, secrets: &[String]) {
     }
 }
 
-/// How much was logged so far.
-pub fn logged() -> usize {
-    LOG.lock().unwrap_or_else(PoisonError::into_inner).len()
-}
-
 /// Fails if a secret stands in anything that was logged since `from`, which is from before the secrets were made: what all tests log
 /// together is long, and all of them look.
-pub fn examine_log(from: usize, secrets: &[String]) {
-    let log = LOG.lock().unwrap_or_else(PoisonError::into_inner).get(from..).unwrap_or_default().to_vec();
+pub fn examine_log(from: &Mark, secrets: &[String]) {
+    let log = {
+        let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+        log.kept.get(from.0 - log.forgotten..).unwrap_or_default().to_vec()
+    };
     examine("the log", &String::from_utf8_lossy(&log), secrets);
 }
 

@@ -191,7 +191,7 @@ async fn revoke_is_acted_on_even_when_the_status_was_lost() {
 
 // By key id.
 
-fn leak(world: &World, name: &str, id: &str) -> Value {
+pub fn leak(world: &World, name: &str, id: &str) -> Value {
     let spec = json!({"accountRef": {"name": world.name}, "accessKeyId": id, "note": "found in a log"});
     json!({"kind": "RamRevocation", "metadata": {"name": name}, "spec": spec})
 }
@@ -402,7 +402,7 @@ fn workloads(world: &World, kind: &str) -> Api<DynamicObject> {
     Api::namespaced_with(world.admin.clone(), &world.ns, &resource)
 }
 
-async fn workload(world: &World, kind: &str, name: &str) {
+pub async fn workload(world: &World, kind: &str, name: &str) {
     let labels = json!({"app": name});
     let container = json!({"name": "main", "image": "registry.example.com/ingest:1"});
     let template = json!({"metadata": {"labels": labels}, "spec": {"containers": [container]}});
@@ -419,7 +419,7 @@ async fn workload(world: &World, kind: &str, name: &str) {
 }
 
 /// Generation of a workload, and the key that its pods were restarted for.
-async fn restarted(world: &World, kind: &str, name: &str) -> (Option<i64>, Option<String>) {
+pub async fn restarted(world: &World, kind: &str, name: &str) -> (Option<i64>, Option<String>) {
     let found = workloads(world, kind).get(name).await.expect("a workload");
     let annotations = found.data.pointer("/spec/template/metadata/annotations");
     let key = annotations.and_then(|all| all["ram-operator.dev/restarted-for.ingest"].as_str().map(str::to_owned));
@@ -427,7 +427,7 @@ async fn restarted(world: &World, kind: &str, name: &str) -> (Option<i64>, Optio
 }
 
 /// The right that the chart gives with `restartTargets.enabled`, in this namespace only.
-async fn right_to_restart(world: &World) {
+pub async fn right_to_restart(world: &World) {
     let rule = json!({
         "apiGroups": ["apps"], "resources": ["deployments", "statefulsets", "daemonsets"], "verbs": ["get", "patch"],
     });
@@ -445,7 +445,7 @@ async fn right_to_restart(world: &World) {
     bindings.create(&PostParams::default(), &binding).await.expect("made");
 }
 
-fn targets(names: &[(&str, &str)]) -> Value {
+pub fn targets(names: &[(&str, &str)]) -> Value {
     let all: Vec<Value> = names.iter().map(|(kind, name)| json!({"kind": kind, "name": name})).collect();
     json!({"rotation": {"overlap": "3h", "quarantine": "1h"}, "restartTargets": all})
 }

@@ -63,7 +63,7 @@ async fn text(world: &World, secret: &str, key: &str) -> String {
 }
 
 /// The code that the device of a seed shows now; none that was used before.
-fn code(world: &World, seed: &str) -> String {
+pub fn code(world: &World, seed: &str) -> String {
     world.clock.advance(Duration::from_secs(90));
     let codes = consecutive_codes(&SecretString::from(seed.to_owned()), world.clock.now()).expect("a seed");
     codes[1].expose_secret().to_owned()
