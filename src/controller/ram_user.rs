@@ -40,7 +40,7 @@ use crate::plan::ram_user::{
     has_device, managed, next, pending, same_key, sees,
 };
 use crate::plan::tenant::{Grants, Thing};
-use crate::plan::timing::READ_LAG;
+use crate::plan::timing::{LATER, READ_LAG};
 use crate::plan::{Extra, Next, Reason, Verdict};
 use crate::ram::{self, Class, KeyStatus, Lane, LoginChanges, LoginProfile, PolicyRef};
 
@@ -148,6 +148,8 @@ struct UserPass<'a> {
     groups_full: bool,
     found: Found,
     reset: Reset,
+    /// RAM refused to disable the log-on.
+    disable_refused: bool,
     /// What would be done, where that is only listed.
     plan: Option<Vec<String>>,
     /// What this pass found out and did about MFA devices.
@@ -185,6 +187,7 @@ impl<'a> UserPass<'a> {
             groups_full: false,
             found: Found::default(),
             reset,
+            disable_refused: false,
             plan: None,
             mfa,
             seed: SeedFound::default(),
@@ -253,6 +256,7 @@ impl<'a> UserPass<'a> {
             password: self.found.seen.clone(),
             reset: self.reset.clone(),
             login_fresh: self.login_fresh(),
+            disable_refused: self.disable_refused,
             mfa: self.mfa_facts(),
         }
     }
@@ -608,6 +612,9 @@ impl<'a> UserPass<'a> {
                     .about(error.code().unwrap_or_default().to_owned())
                     .into());
             }
+            Err(error) if !change.password && error.class() == Class::Invalid => {
+                return self.refused(&change, &error).await;
+            }
             outcome => outcome?,
         }
         if change.password {
@@ -625,6 +632,21 @@ impl<'a> UserPass<'a> {
         }
         // What was read when the user was made does not show this.
         self.made_here = false;
+        Ok(())
+    }
+
+    /// RAM takes no change of a log-on without a new password: what takes it away goes on without RAM's consent, the rest needs a person.
+    async fn refused(&mut self, change: &LoginChange, error: &ram::Error) -> Result<(), Error> {
+        if change.enabled != Some(false) {
+            let code = error.code().unwrap_or_default().to_owned();
+            return Err(Verdict::new(Reason::PasswordNeeded).about(code).again_in(LATER).into());
+        }
+        self.disable_refused = true;
+        let message = format!(
+            "RAM does not disable the log-on of user {} without a new password, so that it is deleted. Enabled again, it has another first password.",
+            self.user_name()
+        );
+        note(self.ctx, &self.object, EventType::Warning, "LogOnDeleted", message).await;
         Ok(())
     }
 
