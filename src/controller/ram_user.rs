@@ -613,7 +613,7 @@ impl<'a> UserPass<'a> {
                     .into());
             }
             Err(error) if !change.password && error.class() == Class::Invalid => {
-                return self.refused(&change, &error).await;
+                return self.refused(&change, &error);
             }
             outcome => outcome?,
         }
@@ -635,18 +635,25 @@ impl<'a> UserPass<'a> {
         Ok(())
     }
 
-    /// RAM takes no change of a log-on without a new password: what takes it away goes on without RAM's consent, the rest needs a person.
-    async fn refused(&mut self, change: &LoginChange, error: &ram::Error) -> Result<(), Error> {
-        if change.enabled != Some(false) {
-            let code = error.code().unwrap_or_default().to_owned();
-            return Err(Verdict::new(Reason::PasswordNeeded).about(code).again_in(LATER).into());
+    /// RAM takes no change of a log-on without a new password: what takes it away is done without, the rest needs a person.
+    fn refused(&mut self, change: &LoginChange, error: &ram::Error) -> Result<(), Error> {
+        if change.enabled == Some(false) {
+            self.disable_refused = true;
+            return Ok(());
         }
-        self.disable_refused = true;
-        let message = format!(
-            "RAM does not disable the log-on of user {} without a new password, so that it is deleted. Enabled again, it has another first password.",
-            self.user_name()
-        );
-        note(self.ctx, &self.object, EventType::Warning, "LogOnDeleted", message).await;
+        let code = error.code().unwrap_or_default().to_owned();
+        Err(Verdict::new(Reason::PasswordNeeded).about(code).again_in(LATER).into())
+    }
+
+    async fn delete_login(&mut self) -> Result<(), Error> {
+        let name = self.user_name();
+        self.client()?.delete_login_profile(&name).await?;
+        if self.disable_refused {
+            let message = format!(
+                "The log-on of user {name} was deleted, since RAM refuses to disable it without a new password. Enabled again, it gets a first password."
+            );
+            note(self.ctx, &self.object, EventType::Warning, "LogOnDeleted", message).await;
+        }
         Ok(())
     }
 
@@ -1006,7 +1013,7 @@ impl Pass for UserPass<'_> {
             Step::WritePassword => self.write_password().await,
             Step::CreateLogin(change) => self.log_on(change, true).await,
             Step::ChangeLogin(change) => self.log_on(change, false).await,
-            Step::DeleteLogin => Ok(self.client()?.delete_login_profile(&name).await?),
+            Step::DeleteLogin => self.delete_login().await,
             Step::RecordMfa(phase) => self.record_mfa(phase).await,
             Step::RecordMfaReset => self.record_mfa_reset().await,
             Step::ClaimSeedSecret => self.claim_seed_secret().await,
