@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("self.state != 'Enabled' || has(self.initialPassword)", "`initialPassword` must be given for the state 'Enabled'"))]
 pub struct ConsoleLogin {
-    /// `Enabled`; `Disabled`, with password and settings kept; or `Absent`, without any. Default: `Enabled`.
+    /// `Enabled`; `Disabled`, with password and settings kept, unless RAM refuses that without a new password: then it is deleted, and made anew when it is enabled;
+    /// or `Absent`, without any. Default: `Enabled`.
     #[serde(default)]
     pub state: LoginState,
     /// Where the first password comes from.

@@ -41,7 +41,7 @@ pub struct RamGroupSpec {
     #[x_kube(validation = ("self == oldSelf", "`accountRef` may not be changed: create another RamGroup instead"))]
     pub account_ref: AccountRef,
 
-    /// Name of the group in RAM; the tenant must allow it. Default: `<userNamePrefix><namespace>.<name>`, cut with a hash when longer than 64. Immutable.
+    /// Name of the group in RAM; the tenant must allow it. Default: `<userNamePrefix><namespace>.<name>`, cut with a hash when longer than 64. That has a dot: where RAM refuses one, the group says `NameRefused`. Immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9._][A-Za-z0-9._-]*$"))]
     #[x_kube(validation = ("self == oldSelf", "`groupName` may not be changed: create another RamGroup instead"))]

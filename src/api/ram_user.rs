@@ -109,7 +109,7 @@ pub struct RamUserSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub virtual_mfa: Option<VirtualMfa>,
 
-    /// `Suspended` disables every key of the user's RamAccessKeys, and its log-on if that is managed here, and deletes nothing; `Active` enables what was disabled this way. Default: `Active`.
+    /// `Suspended` disables every key of the user's RamAccessKeys, and its log-on if that is managed here, and deletes nothing but a log-on that RAM refuses to disable without a new password; `Active` enables what was disabled this way. Default: `Active`.
     #[serde(default)]
     pub state: UserState,
 

@@ -377,6 +377,10 @@ impl<'a> GroupPass<'a> {
         let group = match self.client()?.create_group(&self.group_name(), comments).await {
             // Somebody was faster: the next look finds out whose it is.
             Err(error) if error.class() == Class::Exists => return Err(Error::Unsettled),
+            // RAM may take no dots, which every generated name has.
+            Err(error) if name_refused(&error) => {
+                return Err(Verdict::new(Reason::NameRefused).about(self.group_name()).into());
+            }
             other => other?,
         };
         self.memory = Memory {
@@ -427,6 +431,10 @@ impl<'a> GroupPass<'a> {
         note(self.ctx, &self.object, EventType::Normal, reason, message).await;
         set_finalizer(self.ctx, self.key, &mut self.object, false).await
     }
+}
+
+fn name_refused(error: &ram::Error) -> bool {
+    error.class() == Class::Invalid && error.code().is_some_and(|code| code.contains("GroupName"))
 }
 
 /// What a group is called, and what it holds.

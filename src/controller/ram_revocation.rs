@@ -23,7 +23,7 @@ use crate::plan::mfa_device;
 use crate::plan::ram_access_key::Retiring;
 use crate::plan::ram_revocation::{Claim, InRam, Owner, Publisher, Seen, Step, next, settled, wants_user};
 use crate::plan::{Next, Reason, Verdict};
-use crate::ram::{self, KeyStatus, Lane, LastUsed, LoginChanges, MfaKind, UserChanges};
+use crate::ram::{self, Class, KeyStatus, Lane, LastUsed, LoginChanges, MfaKind, UserChanges};
 
 impl Kind for RamRevocation {
     const KIND: &'static str = "RamRevocation";
@@ -76,6 +76,8 @@ struct RevocationPass<'a> {
     uses: BTreeMap<String, LastUsed>,
     deleted: BTreeSet<String>,
     purged: BTreeSet<String>,
+    /// RAM refused to disable the log-on.
+    disable_refused: bool,
     /// A virtual MFA device that this pass took from the user.
     mfa_loose: Option<String>,
     /// The one that was made here is deleted.
@@ -111,6 +113,7 @@ impl<'a> RevocationPass<'a> {
             uses: BTreeMap::new(),
             deleted: BTreeSet::new(),
             purged: BTreeSet::new(),
+            disable_refused: false,
             mfa_loose: None,
             mfa_deleted: false,
             changed: true,
@@ -166,6 +169,7 @@ impl<'a> RevocationPass<'a> {
             uses: self.uses.clone(),
             purged: self.purged.clone(),
             publisher: self.publisher.clone(),
+            disable_refused: self.disable_refused,
             mfa_ours: self.mfa_ours().filter(|_| !self.mfa_deleted),
             mfa_loose: self.mfa_loose.clone(),
         }
@@ -290,6 +294,21 @@ impl<'a> RevocationPass<'a> {
         Some(mfa_device::serial(&view.account_id, &name))
     }
 
+    /// A refusal stops nothing: the log-on is deleted then.
+    async fn disable_login(&mut self) -> Result<(), Error> {
+        let name = self.user_name()?.to_owned();
+        let principal = self.principal(&name).ok_or_else(|| Verdict::new(Reason::DomainUnknown))?;
+        let changes = LoginChanges { enabled: Some(false), ..LoginChanges::default() };
+        match self.client()?.update_login_profile(&principal, &changes).await {
+            Err(error) if error.class() == Class::Invalid => {
+                tracing::warn!(%error, "the log-on cannot be disabled and is deleted");
+                self.disable_refused = true;
+                Ok(())
+            }
+            other => Ok(other?),
+        }
+    }
+
     async fn unbind_mfa(&mut self) -> Result<(), Error> {
         self.client()?.unbind_mfa_device(self.user_name()?).await?;
         let has = self.ram.as_ref().and_then(|ram| ram.mfa.clone());
@@ -379,7 +398,6 @@ impl<'a> RevocationPass<'a> {
 
 /// Deletes a key from IMS' recycle bin, if it is there and IMS lets us.
 pub async fn purge(client: &ram::Client, id: &str) -> Result<(), Error> {
-    use ram::Class;
     let unavailable = |error: &ram::Error| matches!(error.class(), Class::Denied | Class::Invalid | Class::Missing);
     let user = match client.access_key_in_recycle_bin(id).await {
         Ok(user) => user,
@@ -479,12 +497,7 @@ impl Pass for RevocationPass<'_> {
             Step::DetachPolicy(policy) => {
                 Ok(self.client()?.detach_policy_from_user(self.user_name()?, &policy).await?)
             }
-            Step::DisableLogin => {
-                let name = self.user_name()?.to_owned();
-                let principal = self.principal(&name).ok_or_else(|| Verdict::new(Reason::DomainUnknown))?;
-                let changes = LoginChanges { enabled: Some(false), ..LoginChanges::default() };
-                Ok(self.client()?.update_login_profile(&principal, &changes).await?)
-            }
+            Step::DisableLogin => self.disable_login().await,
             Step::DeleteLogin => Ok(self.client()?.delete_login_profile(self.user_name()?).await?),
             Step::LeaveGroup(group) => Ok(self.client()?.remove_user_from_group(self.user_name()?, &group).await?),
             Step::UnbindMfa => self.unbind_mfa().await,

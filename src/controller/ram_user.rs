@@ -42,7 +42,7 @@ use crate::plan::ram_user::{
     has_device, judged, managed, next, pending, sees,
 };
 use crate::plan::tenant::{Grants, Thing};
-use crate::plan::timing::READ_LAG;
+use crate::plan::timing::{LATER, READ_LAG};
 use crate::plan::{Extra, Next, Reason, Verdict};
 use crate::ram::{self, Class, KeyStatus, Lane, LoginChanges, LoginProfile, PolicyRef};
 
@@ -156,6 +156,8 @@ struct UserPass<'a> {
     /// This pass has noted that the password is given, and nothing was open before.
     giving_noted: bool,
     reset: Reset,
+    /// RAM refused to disable the log-on.
+    disable_refused: bool,
     /// What would be done, where that is only listed.
     plan: Option<Vec<String>>,
     /// What this pass found out and did about MFA devices.
@@ -196,6 +198,7 @@ impl<'a> UserPass<'a> {
             found: Found::default(),
             giving_noted: false,
             reset,
+            disable_refused: false,
             plan: None,
             mfa,
             seed: SeedFound::default(),
@@ -265,6 +268,7 @@ impl<'a> UserPass<'a> {
             password: self.found.seen.clone(),
             reset: self.reset.clone(),
             login_fresh: self.login_fresh(),
+            disable_refused: self.disable_refused,
             mfa: self.mfa_facts(),
         }
     }
@@ -690,6 +694,9 @@ impl<'a> UserPass<'a> {
                     .about(error.code().unwrap_or_default().to_owned())
                     .into());
             }
+            Err(error) if !change.password && error.class() == Class::Invalid => {
+                return self.refused(&change, &error);
+            }
             outcome => outcome?,
         }
         if change.password {
@@ -708,6 +715,28 @@ impl<'a> UserPass<'a> {
         }
         // What was read when the user was made does not show this.
         self.made_here = false;
+        Ok(())
+    }
+
+    /// RAM takes no change of a log-on without a new password: what takes it away is done without, the rest needs a person.
+    fn refused(&mut self, change: &LoginChange, error: &ram::Error) -> Result<(), Error> {
+        if change.enabled == Some(false) {
+            self.disable_refused = true;
+            return Ok(());
+        }
+        let code = error.code().unwrap_or_default().to_owned();
+        Err(Verdict::new(Reason::PasswordNeeded).about(code).again_in(LATER).into())
+    }
+
+    async fn delete_login(&mut self) -> Result<(), Error> {
+        let name = self.user_name();
+        self.client()?.delete_login_profile(&name).await?;
+        if self.disable_refused {
+            let message = format!(
+                "The log-on of user {name} was deleted, since RAM refuses to disable it without a new password. Enabled again, it gets a first password."
+            );
+            note(self.ctx, &self.object, EventType::Warning, "LogOnDeleted", message).await;
+        }
         Ok(())
     }
 
@@ -1071,7 +1100,7 @@ impl Pass for UserPass<'_> {
             Step::WritePassword => self.write_password().await,
             Step::CreateLogin(change) => self.log_on(change, true).await,
             Step::ChangeLogin(change) => self.log_on(change, false).await,
-            Step::DeleteLogin => Ok(self.client()?.delete_login_profile(&name).await?),
+            Step::DeleteLogin => self.delete_login().await,
             Step::RecordMfa(phase) => self.record_mfa(phase).await,
             Step::RecordMfaReset => self.record_mfa_reset().await,
             Step::ClaimSeedSecret => self.claim_seed_secret().await,

@@ -105,6 +105,7 @@ reasons! {
     RetainNotAllowed No "The tenant does not allow a deletionPolicy other than Delete, so that Delete is what a deletion does now" "Set deletionPolicy to Delete, or ask for retain: Allow in the RamTenant.";
     LimitReached No "The tenant's limit is reached" "Delete objects that are not needed, or ask for a higher limit.";
 
+    NameRefused Stalled "RAM does not accept this name" "Create another object with a name that RAM takes, such as a groupName without dots, which the tenant must allow, and delete this one.";
     Foreign Stalled "RAM has one of this name that was not made here, or was left behind by Retain" "Choose another name in a new object, remove that one by hand, or take it over by spec.adoption; it is not touched.";
     OwnedElsewhere Stalled "The one of this name in RAM belongs to another object or installation" "Choose another name in a new object; it is not touched.";
     Contested Stalled "Another object keeps taking this one in RAM" "Find the other installation with the same ownerId and namespace, and stop one of them.";
@@ -123,6 +124,7 @@ reasons! {
     LoginTakenOutside Stalled "Somebody else disabled or removed the log-on" "Enable it in RAM, or ask for a new password by the annotation ram-operator.dev/reset-password; it is not given back by itself.";
     PasswordNotFound No "The first password is not there" "Create the Secret that the detail names, or use the source Generate.";
     PasswordRefused Stalled "RAM does not accept the password" "Choose one that fits the account's password policy and was not used before.";
+    PasswordNeeded Stalled "RAM changes this log-on only together with a new password" "Ask for one by the annotation ram-operator.dev/reset-password.";
     DomainUnknown No "The account's default domain could not be read, which names users for log-on" "Allow the operator ram:GetDefaultDomain.";
     MfaTakenOutside Stalled "Somebody else took the user's MFA device away" "Bind one in the console, or ask for another one by the annotation ram-operator.dev/reset-mfa; none is made by itself.";
     MfaDeviceHeld Stalled "Another user has the MFA device that was made for this one" "Unbind it in RAM; it is not touched.";

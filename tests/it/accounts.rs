@@ -487,6 +487,8 @@ async fn credentials_from_the_nodes_role() {
     let options = Options {
         roles: vec![RolePreset::new("node-role", Trust::Ecs)],
         ecs_role: Some("node-role".to_owned()),
+        // As on hardened instances; others are in `account_settings`.
+        metadata_v1: false,
         ..Options::default()
     };
     let world = World::bare("acc_ecs", options).await;

@@ -13,7 +13,7 @@ use ram_operator::run::Clients;
 use serde_json::{Value, json};
 
 use crate::rotation::{assert_says, no_writes};
-use crate::support::ram::{CallInfo, Fault, FaultKind, Hook, Logon, Outcome, Phase};
+use crate::support::ram::{CallInfo, Fault, FaultKind, Hook, Logon, Options, Outcome, Phase};
 use crate::world::{World, eventually, merge};
 
 async fn corner(test: &str) -> World {
@@ -271,7 +271,19 @@ async fn without_the_tenants_word_nobody_logs_on_and_a_foreign_secret_stays() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_on_goes_with_its_user_also_by_a_revocation() {
-    let world = corner("login_left").await;
+    goes_by_a_revocation(false).await;
+}
+
+/// Whether RAM disables a log-on without a new password is open: an order ends whichever way it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_on_goes_by_a_revocation_also_where_it_cannot_be_disabled() {
+    goes_by_a_revocation(true).await;
+}
+
+async fn goes_by_a_revocation(login_profile_update_needs_password: bool) {
+    let options = Options { login_profile_update_needs_password, ..Options::default() };
+    let world = World::with("login_left", options).await;
+    world.tenant(json!({"attach": {"system": ["AliyunOTS*"]}, "consoleLogin": "Allow"})).await;
     let flags = Run { hand_over_after: Duration::from_secs(2), ..world.flags() };
     let operator =
         world.operator_with(flags, Environment::default(), |config| Clients::new(&config).expect("clients")).await;
@@ -294,8 +306,11 @@ async fn a_log_on_goes_with_its_user_also_by_a_revocation() {
         if world.ram.snapshot().users.contains_key(&user) { Err("still there".to_owned()) } else { Ok(()) }
     })
     .await;
-    let wrote = world.writes();
-    assert!(wrote.contains(&line(&world, "DeleteLoginProfile")), "{wrote:?}");
+    let mut all = vec![line(&world, "DeleteLoginProfile"), line(&world, "DeleteUser")];
+    if !login_profile_update_needs_password {
+        all.insert(0, line(&world, "UpdateLoginProfile") + " Inactive");
+    }
+    assert_eq!(world.writes(), all);
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }

@@ -765,6 +765,14 @@ async fn names_and_texts() {
 }
 
 #[tokio::test]
+async fn user_names_may_begin_with_a_hyphen() {
+    let (_emulator, client) = start_with(Options { leading_hyphen_allowed: true, ..Options::default() }).await;
+    client.ram("CreateUser", &[("UserName", "-a")]).await.ok();
+    client.ram("UpdateUser", &[("UserName", "-a"), ("NewUserName", "-b")]).await.ok();
+    client.ram("GetUser", &user("-b")).await.ok();
+}
+
+#[tokio::test]
 async fn pages() {
     let (emulator, client) = start_with(Options { page_size_limit: 2, ..Options::default() }).await;
     for name in ["a", "b", "c", "d"] {

@@ -1,5 +1,10 @@
-//! What RAM's documentation leaves open is a setting of the emulator. The operator gets to the same end whichever way RAM does it.
+//! What RAM's documentation leaves open is a setting of the emulator. The operator gets to the same end whichever way RAM does it: with the key of a
+//! user here, with a person and with a team beside. What concerns the settings of an account is in `account_settings`.
 
+mod person;
+mod team;
+
+use std::future::Future;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -12,13 +17,16 @@ use crate::world::{World, eventually};
 /// Worlds at a time.
 const WIDTH: usize = 4;
 
+/// The options with a change, under a name.
+fn way(name: &'static str, change: fn(&mut Options)) -> (&'static str, Options) {
+    let mut options = Options::default();
+    change(&mut options);
+    (name, options)
+}
+
 /// Every setting away from its default, alone and all together.
 fn ways() -> Vec<(&'static str, Options)> {
-    let with = |change: fn(&mut Options)| {
-        let mut options = Options::default();
-        change(&mut options);
-        options
-    };
+    let with = |change: fn(&mut Options)| way("", change).1;
     vec![
         ("cascade", with(|o| o.ims_delete_cascades = true)),
         ("active-stays", with(|o| o.active_key_may_be_deleted = false)),
@@ -31,6 +39,22 @@ fn ways() -> Vec<(&'static str, Options)> {
         ("v3-json", with(|o| o.v3_json_by_default = true)),
         ("rates", with(|o| o.rates = true)),
         ("pages-of-1", with(|o| o.page_size_limit = 1)),
+        ("sources", with(elsewhere)),
+        (
+            "sources-first",
+            with(|o| {
+                elsewhere(o);
+                o.source_checked_first = true;
+                o.source_refusal_code = "NoPermission".to_owned();
+            }),
+        ),
+        (
+            "sources-unknown",
+            with(|o| {
+                elsewhere(o);
+                o.source_refusal_code = "SourceNotAllowed".to_owned();
+            }),
+        ),
         (
             "all",
             with(|o| {
@@ -48,18 +72,70 @@ fn ways() -> Vec<(&'static str, Options)> {
     ]
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_life_comes_to_the_same_end_whichever_way_ram_does_it() {
-    let lives = ways().into_iter().map(|(name, options)| async move {
+/// Calls come from where no key of the account may be used but the operator's own.
+fn elsewhere(options: &mut Options) {
+    options.source_address = HERE.parse().expect("an address");
+}
+
+const HERE: &str = "192.0.2.7";
+const ELSEWHERE: &str = "198.51.100.0/24";
+
+fn from(source: &str) -> String {
+    let statement = json!({"Type": "ClassicWhiteList", "IPList": [source]});
+    json!({"Version": 1, "Status": "Active", "Statements": [statement]}).to_string()
+}
+
+/// Lives a life each way, a few at a time.
+async fn each_way<F: Future<Output = ()> + Send + 'static>(
+    ways: Vec<(&'static str, Options)>,
+    life: impl Fn(&'static str, Options) -> F,
+) {
+    let life = &life;
+    let lives = ways.into_iter().map(|(name, options)| async move {
         let outcome = tokio::spawn(life(name, options)).await;
         outcome.unwrap_or_else(|error| panic!("{name}: {error}"));
     });
     futures::stream::iter(lives).buffer_unordered(WIDTH).collect::<Vec<()>>().await;
 }
 
+/// What is in the list of the emulator's settings and nowhere here is a question that nobody asked the operator.
+#[test]
+fn every_open_question_is_put_to_the_operator() {
+    let lives = [
+        include_str!("settings.rs"),
+        include_str!("settings/person.rs"),
+        include_str!("settings/team.rs"),
+        include_str!("account_settings.rs"),
+        include_str!("accounts.rs"),
+    ];
+    let fields = include_str!("../support/ram/options.rs").lines().filter_map(|line| line.strip_prefix("    pub "));
+    let flags = fields.filter_map(|field| field.strip_suffix(": bool,"));
+    let others = ["throttle_status", "last_used_never", "last_used_lag", "key_policy_lag", "delete_conflict_lag"];
+    let codes = ["role_conflict_code", "source_refusal_code"];
+    let mut count = 0;
+    for name in flags.chain(others).chain(codes) {
+        assert!(
+            lives.iter().any(|text| text.contains(&format!("{name} = ")) || text.contains(&format!("{name}: "))),
+            "{name}"
+        );
+        count += 1;
+    }
+    assert!(count > 25, "{count}: the list of settings was not read");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_life_comes_to_the_same_end_whichever_way_ram_does_it() {
+    each_way(ways(), life).await;
+}
+
 /// Made, throttled on the way, lost, replaced, retired, retained by nobody, and gone.
-async fn life(name: &str, options: Options) {
+async fn life(name: &'static str, options: Options) {
+    let shut_out = options.source_address.to_string() == HERE;
     let world = World::with(name, options).await;
+    if shut_out {
+        world.ram.person().set_key_policy(&world.ram.access_key().0, &from(HERE));
+        world.ram.person().set_account_key_policy(&from(ELSEWHERE));
+    }
     world.ram.fault(Fault::on("AttachPolicyToUser", FaultKind::Throttle { retry_after: None }).times(2));
     let operator = world.operator().await;
     world.user("reader", json!({"displayName": "Reader"})).await;

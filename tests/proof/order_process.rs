@@ -158,6 +158,7 @@ impl OrderProcess {
             uses: self.uses.iter().map(|(id, time)| (key_name(*id), used(*time))).collect(),
             purged: self.purged.iter().map(|id| key_name(*id)).collect(),
             publisher: self.publisher.map(publisher),
+            disable_refused: false,
             mfa_ours: None,
             mfa_loose: None,
         }

@@ -193,6 +193,7 @@ impl UserProcess {
             password: plan::PasswordSeen::Absent,
             reset: plan::Reset::default(),
             login_fresh: false,
+            disable_refused: false,
             mfa: plan::MfaFacts::default(),
         }
     }

@@ -93,6 +93,8 @@ pub struct Seen {
     pub purged: BTreeSet<String>,
     /// The RamAccessKey that publishes the key that a person named.
     pub publisher: Option<Publisher>,
+    /// RAM refused in this pass to disable the log-on without a new password.
+    pub disable_refused: bool,
     /// The MFA device that was made for the user and is still to be deleted, if there may be one.
     pub mfa_ours: Option<String>,
     /// A virtual MFA device that this pass took from the user.

@@ -41,7 +41,8 @@ pub(super) fn next(seen: &Seen, order: &Order, now: Timestamp) -> Result<Step, V
     // Disarmed before anything is waited for.
     let login = ram.login.as_ref().filter(|login| login.enabled != Some(false));
     if user_goes && login.is_some() && account.default_domain.is_some() {
-        return Ok(Step::DisableLogin);
+        // RAM may ask for a password with it, which nobody knows: the log-on goes at once then.
+        return Ok(if seen.disable_refused { Step::DeleteLogin } else { Step::DisableLogin });
     }
     windows(seen, &intents, now)?;
     if user_goes {

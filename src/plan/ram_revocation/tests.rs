@@ -78,6 +78,7 @@ fn seen(order: Option<Order>) -> Seen {
         uses: BTreeMap::new(),
         purged: BTreeSet::new(),
         publisher: None,
+        disable_refused: false,
         mfa_ours: None,
         mfa_loose: None,
     }
@@ -131,6 +132,28 @@ fn an_order_takes_away_in_the_order_that_ram_asks_for() {
     assert_eq!(step(&seen), Step::DeleteUser);
     ram(&mut seen).user = Owner::Gone;
     assert_eq!(step(&seen), Step::Finish);
+}
+
+#[test]
+fn a_log_on_that_cannot_be_disabled_is_deleted_before_anything_is_waited_for() {
+    let mut order = order();
+    order.user.not_before = Some((now() + Duration::from_hours(1)).to_string());
+    let mut seen = seen(Some(order));
+    let account = seen.account.as_mut().expect("an account");
+    account.default_domain = Some("1.onaliyun.com".to_owned());
+    ram(&mut seen).keys.clear();
+    let profile = crate::ram::LoginProfile {
+        enabled: Some(true),
+        password_reset_required: false,
+        mfa_bind_required: false,
+        password_status: None,
+    };
+    ram(&mut seen).login = Some(profile);
+    assert_eq!(step(&seen), Step::DisableLogin);
+    seen.disable_refused = true;
+    assert_eq!(step(&seen), Step::DeleteLogin);
+    ram(&mut seen).login = None;
+    assert_eq!(why(&seen), Reason::GracePeriod);
 }
 
 #[test]

@@ -125,7 +125,8 @@ pub fn pending(seen: &Seen) -> Vec<String> {
     let mut all: Vec<String> = policies.iter().map(|policy| format!("policy {policy}")).collect();
     all.extend(groups::unwanted(seen, ram).iter().map(|group| format!("group {group}")));
     let absent = seen.spec.console_login.as_ref().is_some_and(|login| login.state == LoginState::Absent);
-    if absent && ram.login.is_some() {
+    // One that RAM does not disable can only be deleted, which waits here.
+    if (absent || seen.disable_refused) && ram.login.is_some() {
         all.push("log-on to the console".to_owned());
     }
     let absent = seen.spec.virtual_mfa.as_ref().is_some_and(|mfa| mfa.state == MfaState::Absent);

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::super::timing::{LATER, READ_LAG, SOON};
 use super::super::{Reason, Verdict};
-use super::{InRam, KeyObject, LoginChange, Ownership, Seen, Step, first_active, mfa, whose};
+use super::{InRam, KeyObject, Ownership, Seen, Step, first_active, login, mfa, whose};
 use crate::plan::marker::Marker;
 use crate::plan::ownership::surely_gone;
 use crate::ram::{User, UserChanges};
@@ -56,7 +56,7 @@ fn delete(seen: &Seen, ram: &InRam, now: Timestamp) -> Result<Step, Verdict> {
         return Ok(disarm(seen, &key.id));
     }
     if ram.login.as_ref().is_some_and(|profile| profile.enabled != Some(false)) && named(seen) {
-        return Ok(Step::ChangeLogin(LoginChange { enabled: Some(false), ..LoginChange::default() }));
+        return Ok(login::off(seen));
     }
     if let Some(end) = grace_ends(seen).filter(|end| now < *end) {
         return Ok(Step::HandOver(end));

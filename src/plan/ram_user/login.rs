@@ -133,9 +133,18 @@ pub(super) fn take_away(seen: &Seen, ram: &InRam) -> Option<Step> {
 /// Noted first, then done: after a crash in between nobody takes our own work for somebody else's.
 fn disable(seen: &Seen) -> Step {
     if seen.memory.login.as_ref().is_some_and(|login| login.state == LoginState::Disabled) {
-        Step::ChangeLogin(LoginChange { enabled: Some(false), ..LoginChange::default() })
+        off(seen)
     } else {
         Step::RecordLogin(LoginState::Disabled)
+    }
+}
+
+/// Nobody knows the password that RAM may ask for with it. What takes access away waits for none: the log-on is deleted then.
+pub(super) fn off(seen: &Seen) -> Step {
+    if seen.disable_refused {
+        Step::DeleteLogin
+    } else {
+        Step::ChangeLogin(LoginChange { enabled: Some(false), ..LoginChange::default() })
     }
 }
 
@@ -160,7 +169,7 @@ fn create(seen: &Seen, login: &ConsoleLogin) -> Result<Step, Verdict> {
         return Err(taken(seen));
     }
     allowed(seen)?;
-    ready(seen, login, was_there)?.map_or_else(
+    ready(seen, login, was_there || had(seen))?.map_or_else(
         || {
             let mfa = (login.mfa == MfaDemand::Required).then_some(true);
             Ok(Step::CreateLogin(LoginChange { password: true, enabled: Some(true), mfa }))
@@ -169,12 +178,23 @@ fn create(seen: &Seen, login: &ConsoleLogin) -> Result<Step, Verdict> {
     )
 }
 
+/// Whether the password that is there was given to a log-on that was disabled, and deleted for that: it was handed over, maybe long ago.
+fn had(seen: &Seen) -> bool {
+    let disabled = seen.memory.login.as_ref().filter(|login| login.state == LoginState::Disabled);
+    match (disabled.and_then(|login| login.password_seal.as_ref()), &seen.password) {
+        (Some(known), PasswordSeen::There(seal)) => known == seal,
+        _ => false,
+    }
+}
+
 /// What a log-on that is there needs; nothing: what comes after it is next.
 fn keep(seen: &Seen, login: &ConsoleLogin, profile: &LoginProfile) -> Result<Option<Step>, Verdict> {
     let memory = seen.memory.login.as_ref();
+    // Put back together with a password, for where RAM takes no change without one.
+    let mfa = (login.mfa == MfaDemand::Required && !profile.mfa_bind_required).then_some(true);
     if seen.reset.open() {
         allowed(seen)?;
-        let change = LoginChange { password: true, enabled: Some(true), mfa: None };
+        let change = LoginChange { password: true, enabled: Some(true), mfa };
         return Ok(Some(ready(seen, login, true)?.unwrap_or(Step::ChangeLogin(change))));
     }
     if !may_log_on(profile) {
@@ -189,12 +209,12 @@ fn keep(seen: &Seen, login: &ConsoleLogin, profile: &LoginProfile) -> Result<Opt
         && memory.lacks(seal)
     {
         allowed(seen)?;
-        let push = LoginChange { password: true, ..LoginChange::default() };
+        let push = LoginChange { password: true, enabled: None, mfa };
         return Ok(Some(giving(seen, seal).unwrap_or(Step::ChangeLogin(push))));
     }
-    if login.mfa == MfaDemand::Required && !profile.mfa_bind_required {
+    if mfa.is_some() {
         unpaused(seen.paused)?;
-        return Ok(Some(Step::ChangeLogin(LoginChange { mfa: Some(true), ..LoginChange::default() })));
+        return Ok(Some(Step::ChangeLogin(LoginChange { mfa, ..LoginChange::default() })));
     }
     Ok(None)
 }

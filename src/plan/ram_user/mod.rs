@@ -148,6 +148,8 @@ pub struct Seen {
     pub reset: Reset,
     /// A log-on was given so recently that RAM may not show it yet.
     pub login_fresh: bool,
+    /// RAM refused in this pass to disable the log-on without a new password.
+    pub disable_refused: bool,
     /// What is known of MFA devices beside what RAM shows.
     pub mfa: MfaFacts,
 }

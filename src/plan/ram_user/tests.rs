@@ -90,6 +90,7 @@ pub(super) fn seen() -> Seen {
         password: PasswordSeen::Absent,
         reset: Reset::default(),
         login_fresh: false,
+        disable_refused: false,
         mfa: MfaFacts::default(),
     }
 }
@@ -544,6 +545,8 @@ fn log_on_is_taken_away_first_and_without_a_tenant() {
         assert_eq!(step(&seen), Step::RecordLogin(LoginState::Disabled), "so that it is known for our own work");
         seen.memory.login = Some(carried_out(LoginState::Disabled));
         assert_eq!(step(&seen), Step::ChangeLogin(off.clone()));
+        seen.disable_refused = true;
+        assert_eq!(step(&seen), Step::DeleteLogin, "it waits for no password");
     }
     let mut seen = with_login(r#"{"state":"Absent"}"#);
     ram(&mut seen).login = Some(profile(true));
@@ -551,8 +554,36 @@ fn log_on_is_taken_away_first_and_without_a_tenant() {
     seen.deleting = true;
     seen.deletion_time = Some(Timestamp::UNIX_EPOCH);
     assert_eq!(step(&seen), Step::ChangeLogin(off));
+    seen.disable_refused = true;
+    ram(&mut seen).login = Some(profile(true));
+    seen.spec.deletion_grace_period = serde_json::from_str("\"1h\"").expect("a duration");
+    assert_eq!(step(&seen), Step::DeleteLogin, "before a grace period is waited for");
+    ram(&mut seen).login = None;
+    assert!(matches!(step(&seen), Step::HandOver(_)));
+    seen.disable_refused = false;
+    seen.spec.deletion_grace_period = serde_json::from_str("\"0s\"").expect("a duration");
     ram(&mut seen).login = Some(profile(false));
     assert_eq!(step(&seen), Step::DeleteLogin);
+}
+
+#[test]
+fn a_log_on_that_went_by_a_suspension_comes_back_with_another_password() {
+    for (text, there, wanted) in [
+        (GENERATE, "k.old", Step::WritePassword),
+        (GENERATE, "k.new", create_with_password()),
+        // Nobody knows whether it is another one.
+        (GENERATE, "other.old", create_with_password()),
+        (FROM_SECRET, "k.old", create_with_password()),
+    ] {
+        let mut seen = with_login(text);
+        seen.memory.login = Some(carried_out(LoginState::Disabled));
+        seen.password = PasswordSeen::There(there.to_owned());
+        assert_eq!(step(&seen), wanted, "{text} {there}");
+    }
+}
+
+fn create_with_password() -> Step {
+    Step::CreateLogin(LoginChange { password: true, enabled: Some(true), mfa: None })
 }
 
 #[test]
@@ -560,6 +591,13 @@ fn a_demand_for_mfa_is_put_back() {
     let mut seen = with_login(&GENERATE.replacen('{', r#"{"mfa":"Required","#, 1));
     ram(&mut seen).login = Some(profile(true));
     assert_eq!(step(&seen), Step::ChangeLogin(LoginChange { mfa: Some(true), ..LoginChange::default() }));
+    // With a password that is given anyhow, for where RAM takes no change without one.
+    seen.memory.login = Some(carried_out(LoginState::Enabled));
+    seen.password = PasswordSeen::There("k.new".to_owned());
+    seen.reset.accepted = Some("1".to_owned());
+    let all = LoginChange { password: true, enabled: Some(true), mfa: Some(true) };
+    assert_eq!(step(&seen), Step::ChangeLogin(all));
+    seen.reset.accepted = None;
     ram(&mut seen).login = Some(crate::ram::LoginProfile { mfa_bind_required: true, ..profile(true) });
     assert_eq!(reason(&seen), Reason::Available);
 }

@@ -223,6 +223,16 @@ fn what_is_missing_is_attached_and_groups_and_log_on_wait_too() {
     ram(&mut seen).login = Some(profile(true));
     assert_eq!(reason(&seen), Reason::Available);
     assert_eq!(pending(&seen), ["group readers", "log-on to the console"]);
+    // To disable it takes nothing away for good; where that is refused it waits as well.
+    login(&mut seen, r#"{"state":"Disabled"}"#);
+    seen.memory.login = Some(carried_out(LoginState::Disabled));
+    assert_eq!(pending(&seen), ["group readers"]);
+    assert!(matches!(step(&seen), Step::ChangeLogin(_)));
+    seen.disable_refused = true;
+    assert_eq!(reason(&seen), Reason::Available);
+    assert_eq!(pending(&seen), ["group readers", "log-on to the console"]);
+    seen.disable_refused = false;
+    login(&mut seen, r#"{"state":"Absent"}"#);
     seen.memory.adoption.accepted = Some(Timestamp::UNIX_EPOCH);
     assert_eq!(step(&seen), Step::DeleteLogin);
     ram(&mut seen).login = None;
