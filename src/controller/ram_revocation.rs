@@ -57,6 +57,7 @@ impl Kind for RamRevocation {
     }
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "facts of one pass, each read by name")]
 struct RevocationPass<'a> {
     ctx: &'a Ctx,
     key: &'a ObjectKey,

@@ -39,7 +39,14 @@ async fn crds_that_are_missing_changed_and_deleted() {
     let config = cluster.config_with_token(&token(&admin).await.expect("a token"));
     let clock = EmuClock::system();
     let ram = Emulator::start(Options { clock: clock.clone(), ..Options::default() }).await;
-    let world = World { name: "own".to_owned(), admin: admin.clone(), ram, clock, ns: "own".to_owned(), logged: 0 };
+    let world = World {
+        name: "own".to_owned(),
+        admin: admin.clone(),
+        ram,
+        clock,
+        ns: "own".to_owned(),
+        logged: oracle::Mark::here(),
+    };
     let flags = world.flags();
     let operator =
         Running::start(|| Clients::new(&config).expect("clients"), flags, Environment::default(), Clock::system());
