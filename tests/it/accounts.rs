@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use crate::support::operator::{NAMESPACE, Running};
 use crate::support::ram::{Emulator, OidcTrust, Options, RolePreset, Trust};
-use crate::world::{World, condition, eventually};
+use crate::world::{OPERATOR, World, condition, eventually};
 
 const ID: &str = "ALIBABA_CLOUD_ACCESS_KEY_ID";
 const SECRET: &str = "ALIBABA_CLOUD_ACCESS_KEY_SECRET";
@@ -518,6 +518,8 @@ async fn a_role_on_top_of_a_secret() {
         ..RolePreset::new("ram-operator-role", Trust::Account)
     };
     let world = World::bare("acc_assume", Options { roles: vec![role], ..Options::default() }).await;
+    // The printed policy is the role's; whoever assumes it needs this right.
+    world.ram.person().attach(OPERATOR, "System", "AliyunSTSAssumeRoleAccess");
     let (id, secret) = world.ram.access_key();
     world.credentials(&id, &secret).await;
     let role_arn = format!("acs:ram::{}:role/ram-operator-role", world.ram.account_id());

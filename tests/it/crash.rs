@@ -306,7 +306,7 @@ async fn finished(world: &World, scenario: Scenario) {
 /// Lets windows, overlap and quarantine pass, and looks at the end.
 async fn settle(world: &World, scenario: Scenario) {
     let name = world.ram_name("reader");
-    let snapshot = world.ram.snapshot();
+    let snapshot = world.in_ram();
     if scenario.ends() {
         assert!(!snapshot.users.contains_key(&name), "the user is still in RAM");
         assert!(snapshot.groups.is_empty() && snapshot.policies.is_empty(), "{:?}", snapshot.groups.keys());

@@ -839,36 +839,36 @@ async fn a_right_holds_for_the_resources_of_an_action() {
         allow(&json!("ram:GetAccessKeyPolicyForAccount"), &json!(of("*"))),
     ]);
     let own = allowed(&emulator, &client, &statements);
-    let refused = async |answer: Answer, kind: &str| {
+    let refused = |answer: Answer, kind: &str| {
         answer.is(403, "NoPermission");
         assert_eq!(answer.json["AccessDeniedDetail"]["NoPermissionType"], kind, "{}", answer.text);
     };
     // Making a user is asked of all users, whatever its name.
-    refused(own.ram("CreateUser", &user("team-c")).await, "ImplicitDeny").await;
+    refused(own.ram("CreateUser", &user("team-c")).await, "ImplicitDeny");
     own.ram("GetUser", &user("TEAM-A")).await.ok();
     own.ram("GetUser", &user("team-x")).await.is(404, "EntityNotExist.User");
-    refused(own.ram("GetUser", &user("other")).await, "ImplicitDeny").await;
-    refused(own.ram("GetUser", &user("team-b")).await, "ExplicitDeny").await;
+    refused(own.ram("GetUser", &user("other")).await, "ImplicitDeny");
+    refused(own.ram("GetUser", &user("team-b")).await, "ExplicitDeny");
     // By number and by key it is the same user.
     own.ims("GetUser", &[("UserId", &team_a)]).await.ok();
-    refused(own.ims("GetUser", &[("UserId", &team_b)]).await, "ExplicitDeny").await;
-    refused(own.ims("GetUser", &[("UserAccessKeyId", &key_of_b)]).await, "ExplicitDeny").await;
-    refused(own.ims("GetUser", &[("UserId", "299999999999999999")]).await, "ImplicitDeny").await;
+    refused(own.ims("GetUser", &[("UserId", &team_b)]).await, "ExplicitDeny");
+    refused(own.ims("GetUser", &[("UserAccessKeyId", &key_of_b)]).await, "ExplicitDeny");
+    refused(own.ims("GetUser", &[("UserId", "299999999999999999")]).await, "ImplicitDeny");
     // Without a user it is about the caller's own keys.
-    refused(own.ram("ListAccessKeys", &[]).await, "ImplicitDeny").await;
+    refused(own.ram("ListAccessKeys", &[]).await, "ImplicitDeny");
     // Both user and policy, both user and group.
     let attach = |kind, name| [("UserName", "team-a"), ("PolicyType", kind), ("PolicyName", name)];
     own.ram("AttachPolicyToUser", &attach("System", "AliyunOTSReadOnlyAccess")).await.ok();
-    refused(own.ram("AttachPolicyToUser", &attach("System", "AdministratorAccess")).await, "ImplicitDeny").await;
-    refused(own.ram("AttachPolicyToUser", &attach("Custom", "shared-rows")).await, "ImplicitDeny").await;
+    refused(own.ram("AttachPolicyToUser", &attach("System", "AdministratorAccess")).await, "ImplicitDeny");
+    refused(own.ram("AttachPolicyToUser", &attach("Custom", "shared-rows")).await, "ImplicitDeny");
     let join = [("UserName", "team-a"), ("GroupName", "readers")];
-    refused(own.ram("AddUserToGroup", &join).await, "ImplicitDeny").await;
+    refused(own.ram("AddUserToGroup", &join).await, "ImplicitDeny");
     // Names in the spelling of RAM.
     own.ram("GetPolicy", &custom("SHARED-rows")).await.ok();
-    refused(own.ram("GetPolicy", &custom("rights")).await, "ImplicitDeny").await;
+    refused(own.ram("GetPolicy", &custom("rights")).await, "ImplicitDeny");
     own.ims("GetDefaultDomain", &[]).await.ok();
     // What has no resource of its own needs the right to all.
-    refused(own.ims("GetAccessKeyPolicyForAccount", &[]).await, "ImplicitDeny").await;
+    refused(own.ims("GetAccessKeyPolicyForAccount", &[]).await, "ImplicitDeny");
 }
 
 #[tokio::test]
