@@ -35,6 +35,7 @@ use crate::plan::marker::Marker;
 use crate::plan::names::generated;
 use crate::plan::preview::{Foresee, Preview, preview};
 use crate::plan::ram_access_key::{Intent, Journal, Retiring};
+use crate::plan::ram_account::user_usage;
 use crate::plan::ram_user::{
     InRam, KeyObject, LoginChange, LoginMemory, Memory, MfaFacts, PasswordSeen, Reset, Seen, Step, grace_ends,
     has_device, managed, next, pending, same_key, sees,
@@ -460,6 +461,7 @@ impl<'a> UserPass<'a> {
             status.policies = None;
             status.groups = None;
             status.access_keys = None;
+            status.usage = None;
         }
     }
 
@@ -474,7 +476,10 @@ impl<'a> UserPass<'a> {
         let mut groups = ram.groups.clone();
         groups.sort();
         let spec = &self.object.spec;
-        status.groups = (spec.groups.is_some() || spec.management == Management::Observe).then_some(groups);
+        let known = spec.groups.is_some() || spec.management == Management::Observe;
+        let in_groups = known.then_some(groups.len());
+        status.usage = user_usage(&account.per_user, ram.keys.len(), &ram.policies, in_groups);
+        status.groups = known.then_some(groups);
         let mut keys: Vec<_> = ram.keys.iter().map(|key| self.inventory(key)).collect();
         keys.sort_by(|a, b| a.id.cmp(&b.id));
         status.access_keys = Some(keys).filter(|keys| !keys.is_empty());
