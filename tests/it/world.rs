@@ -128,7 +128,7 @@ impl World {
         Policy {
             account: self.ram.account_id(),
             user_name_prefix: String::new(),
-            attach_system: vec!["Aliyun*".to_owned()],
+            attach_system: vec!["*".to_owned()],
             attach_custom: vec!["shared-*".to_owned()],
             policies: true,
             console_login: true,
