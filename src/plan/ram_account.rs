@@ -1,4 +1,4 @@
-//! Whether an account may be used.
+//! Whether an account may be used, and how full its quotas are.
 
 use super::{Reason, Verdict};
 use crate::api::{Usage, Used, UserQuotas, UserUsage};
