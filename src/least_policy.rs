@@ -37,10 +37,10 @@ pub fn document(flags: &Policy) -> Value {
     };
     let any_of = |holder: &str| json!([holder, format!("acs:ram:*:{account}:policy/*"), "acs:ram:*:system:policy/*"]);
     let mut statements = vec![
-        allow(&["CreateUser", "ListUsers"], &json!(format!("acs:ram:*:{account}:user/*"))),
+        // A user that is gone, and the user of a key by its id, are asked for without a name. Whoever lists users sees the same.
+        allow(&["CreateUser", "ListUsers", "GetUser"], &json!(format!("acs:ram:*:{account}:user/*"))),
         allow(
             &[
-                "GetUser",
                 "UpdateUser",
                 "DeleteUser",
                 "CreateAccessKey",
@@ -63,6 +63,8 @@ pub fn document(flags: &Policy) -> Value {
         allow(&["DetachPolicyFromUser"], &any_of(&user)),
         allow(&["GetPolicy"], &json!([format!("acs:ram:*:{account}:policy/*"), "acs:ram:*:system:policy/*"])),
         allow(&["RemoveUserFromGroup"], &json!([user, any_group])),
+        // Nobody is taken over with more than the tenant allows, and what a group has counts.
+        allow(&["ListPoliciesForGroup"], &json!(any_group)),
         allow(&["GetDefaultDomain", "GetAccountSummary"], &json!(format!("acs:ram:*:{account}:*"))),
         // The recycle bin has no resources of its own.
         allow(&["GetAccessKeyInfoInRecycleBin", "DeleteAccessKeyInRecycleBin"], &json!("*")),
@@ -88,15 +90,11 @@ pub fn document(flags: &Policy) -> Value {
     }
     if *groups {
         statements.push(allow(&["CreateGroup"], &json!(any_group)));
-        statements.push(allow(&["GetGroup", "ListPoliciesForGroup", "ListUsersForGroup"], &json!(any_group)));
+        statements.push(allow(&["GetGroup", "ListUsersForGroup"], &json!(any_group)));
         statements.push(allow(&["UpdateGroup", "DeleteGroup"], &json!(group)));
         statements.push(allow(&["AddUserToGroup"], &json!([user, any_group])));
         statements.push(allow(&["AttachPolicyToGroup"], &with(&group)));
         statements.push(allow(&["DetachPolicyFromGroup"], &any_of(&group)));
-    }
-    if *policies || *groups {
-        // Whoever has a policy or is in a group: whether that one is of this installation decides.
-        statements.push(allow(&["GetUser"], &json!(format!("acs:ram:*:{account}:user/*"))));
     }
     if *settings {
         statements.extend(of_settings(account));
@@ -105,6 +103,14 @@ pub fn document(flags: &Policy) -> Value {
         statements.extend(reads(account));
     }
     json!({ "Version": "1", "Statement": statements })
+}
+
+/// A document as text, a statement a line: white space may count against the 6144 characters that RAM takes.
+#[must_use]
+pub fn text(document: &Value) -> String {
+    let statements = document.get("Statement").and_then(Value::as_array).into_iter().flatten();
+    let lines: Vec<String> = statements.map(|statement| format!("  {statement}")).collect();
+    format!("{{\"Version\": \"1\", \"Statement\": [\n{}\n]}}\n", lines.join(",\n"))
 }
 
 /// What the settings of the account need.
@@ -141,4 +147,92 @@ fn reads(account: &str) -> [Value; 3] {
 fn allow(actions: &[&str], resource: &Value) -> Value {
     let actions: Vec<String> = actions.iter().map(|action| format!("ram:{action}")).collect();
     json!({ "Effect": "Allow", "Action": actions, "Resource": resource })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::Parser as _;
+
+    use super::*;
+
+    /// The flags of the features, and what no document has without them.
+    const FEATURES: [(&str, &[&str]); 6] = [
+        (
+            "--policies",
+            &[
+                "CreatePolicy",
+                "UpdatePolicyDescription",
+                "CreatePolicyVersion",
+                "DeletePolicy",
+                "ListEntitiesForPolicy",
+            ],
+        ),
+        (
+            "--groups",
+            &[
+                "CreateGroup",
+                "UpdateGroup",
+                "DeleteGroup",
+                "AddUserToGroup",
+                "AttachPolicyToGroup",
+                "ListUsersForGroup",
+            ],
+        ),
+        ("--console-login", &["CreateLoginProfile", "UpdateLoginProfile", "DeleteLoginProfile"]),
+        ("--virtual-mfa", &["BindMFADevice", "CreateVirtualMFADevice", "DeleteVirtualMFADevice"]),
+        (
+            "--settings",
+            &["SetAccountAlias", "SetPasswordPolicy", "SetSecurityPreference", "SetAccessKeyPolicyForAccount"],
+        ),
+        ("--import", &[]),
+    ];
+
+    fn of(flags: &[&str]) -> Value {
+        document(&Policy::parse_from([&["policy"][..], flags].concat()))
+    }
+
+    fn actions(document: &Value) -> BTreeSet<String> {
+        let statements = document["Statement"].as_array().into_iter().flatten();
+        let all = statements.flat_map(|statement| statement["Action"].as_array().into_iter().flatten());
+        all.filter_map(Value::as_str).map(|action| action.trim_start_matches("ram:").to_owned()).collect()
+    }
+
+    #[test]
+    fn without_a_feature_nobody_gets_its_rights() {
+        for chosen in 0..1_u32 << FEATURES.len() {
+            let on = |place: usize| chosen & (1 << place) != 0;
+            let flags: Vec<&str> =
+                (0..FEATURES.len()).filter(|place| on(*place)).map(|place| FEATURES[place].0).collect();
+            let given = actions(&of(&flags));
+            for (place, (flag, rights)) in FEATURES.iter().enumerate() {
+                for right in *rights {
+                    assert_eq!(given.contains(*right), on(place), "{right} of {flag} with {flags:?}");
+                }
+            }
+            // Reading is of more than one feature.
+            assert_eq!(given.contains("GetLoginProfile"), on(2) || on(5), "{flags:?}");
+            assert_eq!(given.contains("GetPasswordPolicy"), on(2) || on(4), "{flags:?}");
+            assert_eq!(given.contains("GetGroup"), on(0) || on(1) || on(5), "{flags:?}");
+            assert_eq!(given.contains("DetachPolicyFromGroup"), on(0) || on(1), "{flags:?}");
+        }
+    }
+
+    #[test]
+    fn an_import_adds_no_right_to_write() {
+        let more: Vec<String> = actions(&of(&["--import"])).difference(&actions(&of(&[]))).cloned().collect();
+        assert_eq!(more, ["GetGroup", "GetLoginProfile"]);
+    }
+
+    #[test]
+    fn what_is_printed_is_the_document_and_fits_into_a_policy() {
+        let mut flags = vec!["--account=1234567890123456", "--user-name-prefix=production-team-a-12"];
+        flags.extend(["--attach-system=AliyunOTS*", "--attach-system=AliyunOSS*", "--attach-custom=shared-*"]);
+        flags.extend(FEATURES.map(|(flag, _)| flag));
+        let document = of(&flags);
+        let text = text(&document);
+        assert_eq!(serde_json::from_str::<Value>(&text).ok(), Some(document));
+        assert!(text.len() <= 6144, "{} bytes", text.len());
+    }
 }

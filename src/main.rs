@@ -26,7 +26,7 @@ fn main() -> ExitCode {
             Ok(text) => print(&text),
             Err(error) => fail(1, &error),
         },
-        Command::Policy(flags) => print(&format!("{:#}\n", least_policy::document(&flags))),
+        Command::Policy(flags) => print(&least_policy::text(&least_policy::document(&flags))),
         Command::Import(flags) => read_ram(&flags),
     }
 }

@@ -29,7 +29,7 @@ pub use ram_access_key::{
 };
 pub use ram_account::{
     AssumeRole, CredentialSecret, CredentialSource, Credentials, Endpoints, RamAccount, RamAccountSpec,
-    RamAccountStatus, Usage, Used,
+    RamAccountStatus, Usage, Used, UserQuotas,
 };
 pub use ram_group::{RamGroup, RamGroupSpec, RamGroupStatus};
 pub use ram_policy::{AttachedTo, Effect, PolicyStatement, RamPolicy, RamPolicySpec, RamPolicyStatus, Written};
@@ -42,7 +42,7 @@ pub use ram_tenant::{
 };
 pub use ram_user::{
     Attachments, GroupKind, GroupMembership, InventoryKey, KeyOwner, PolicyAttachment, PolicyKind, RamUser,
-    RamUserSpec, RamUserStatus, UserDeletionPolicy, UserState,
+    RamUserSpec, RamUserStatus, UserDeletionPolicy, UserState, UserUsage,
 };
 pub use schema::{crds, to_yaml};
 pub use settings::{

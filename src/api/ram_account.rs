@@ -251,6 +251,36 @@ status!(RamAccountStatus);
 pub struct Usage {
     /// RAM users of the account.
     pub users: Used,
+    /// Groups of the account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Used>,
+    /// Custom policies of the account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policies: Option<Used>,
+    /// Virtual MFA devices of the account, bound or not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub virtual_mfa_devices: Option<Used>,
+    /// What one RAM user may have; how much of it is used is in the status of each RamUser.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_user: Option<UserQuotas>,
+}
+
+/// What one RAM user may have.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserQuotas {
+    /// AccessKeys, disabled ones included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_keys: Option<i64>,
+    /// Groups the user may be in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<i64>,
+    /// System policies attached to the user directly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_policies: Option<i64>,
+    /// Custom policies attached to the user directly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom_policies: Option<i64>,
 }
 
 /// Used part and size of one quota.

@@ -7,6 +7,7 @@ use super::common::{AccountRef, Requests, Span, pending, status};
 use super::console_login::{ConsoleLogin, LoginStatus};
 use super::management::{Adoption, AdoptionStatus, Management, Observed};
 use super::ram_access_key::KeyState;
+use super::ram_account::Used;
 use super::virtual_mfa::{VirtualMfa, VirtualMfaStatus};
 
 /// A RAM user with its policies, groups, console log-on and MFA.
@@ -263,6 +264,9 @@ pub struct RamUserStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 20))]
     pub access_keys: Option<Vec<InventoryKey>>,
+    /// How much of RAM's quotas for one user is used, as far as RAM told it for the account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UserUsage>,
     /// How far the adoption of the user has come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adoption: Option<AdoptionStatus>,
@@ -285,6 +289,24 @@ pub struct RamUserStatus {
     pub conditions: Vec<Condition>,
 }
 status!(RamUserStatus);
+
+/// Used part and size of the quotas of one user.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserUsage {
+    /// AccessKeys, whoever made them, disabled ones included. A rotation needs a free one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_keys: Option<Used>,
+    /// Groups the user is in; known where `status.groups` is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Used>,
+    /// System policies attached directly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_policies: Option<Used>,
+    /// Custom policies attached directly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom_policies: Option<Used>,
+}
 
 /// An AccessKey in the inventory of a user.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

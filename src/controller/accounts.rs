@@ -7,7 +7,7 @@ use std::time::Duration;
 use kube::api::Api;
 
 use super::error::Error;
-use crate::api::RamAccount;
+use crate::api::{RamAccount, UserQuotas};
 use crate::plan::{AccountView, Reason, Verdict};
 use crate::ram::Client;
 
@@ -22,6 +22,8 @@ pub struct Account {
     pub look_interval: Duration,
     /// Changes when credentials or endpoints do.
     pub fingerprint: String,
+    /// What one RAM user may have, as the account said last. Nobody acts on it, so that a change of it wakes nobody.
+    pub per_user: UserQuotas,
 }
 
 /// Accounts by the name of their RamAccount.

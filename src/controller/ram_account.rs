@@ -15,9 +15,9 @@ use super::credentials::{Access, quota_share};
 use super::drive::{Ctx, Kind, ObjectKey, Passed, set_finalizer};
 use super::error::Error;
 use super::settings::settle;
-use crate::api::{self, RamAccount, RamAccountStatus, RamGroup, RamPolicy, RamRevocation, RamUser, Usage, Used};
+use crate::api::{self, RamAccount, RamAccountStatus, RamGroup, RamPolicy, RamRevocation, RamUser};
 use crate::plan::marker::default_owner_id;
-use crate::plan::ram_account::{Answered, alias_in, judge};
+use crate::plan::ram_account::{Answered, alias_in, judge, nearly_out, usage};
 use crate::plan::{AccountView, Extra, Reason, Standing, Verdict};
 use crate::ram::{self, Budget, Class};
 
@@ -72,15 +72,15 @@ fn publish(ctx: &Ctx, name: &str, outcome: &Result<(Arc<Account>, Verdict), Erro
 }
 
 fn quota_low(facts: &RamAccountStatus) -> Vec<Extra> {
-    let users = facts.usage.as_ref().map(|usage| &usage.users);
-    match users.filter(|users| users.quota > 0 && users.used >= users.quota - users.quota / 10) {
-        Some(_) => vec![(
-            "QuotaLow",
-            "QuotaLow",
-            "Over nine tenths of the account's RAM users are in use. Delete some, or have the quota raised.".to_owned(),
-        )],
-        None => Vec::new(),
+    let low = facts.usage.as_ref().map(nearly_out).unwrap_or_default();
+    if low.is_empty() {
+        return Vec::new();
     }
+    let message = format!(
+        "Nine tenths or more of what the account may have are in use, of: {}. Delete some, or have the quota raised.",
+        low.join(", ")
+    );
+    vec![("QuotaLow", "QuotaLow", message)]
 }
 
 async fn judge_account(
@@ -132,7 +132,8 @@ async fn judge_account(
         Some(_) => Verdict::new(Reason::InUse).about(dependents).again_in(Duration::from_secs(5)),
         None => Verdict { recheck, ..Verdict::new(Reason::Available) },
     };
-    Ok((Arc::new(Account { view, client, look_interval: look, fingerprint }), verdict))
+    let per_user = facts.usage.as_ref().and_then(|usage| usage.per_user.clone()).unwrap_or_default();
+    Ok((Arc::new(Account { view, client, look_interval: look, fingerprint, per_user }), verdict))
 }
 
 /// What is nice to know; an operator without the right to it works all the same.
@@ -148,7 +149,7 @@ async fn extras(client: &ram::Client, facts: &mut RamAccountStatus) -> Result<()
         Err(error) => return Err(error.into()),
     }
     match client.account_summary().await {
-        Ok(summary) => facts.usage = Some(Usage { users: Used { used: summary.users, quota: summary.users_quota } }),
+        Ok(summary) => facts.usage = Some(usage(&summary)),
         Err(error) if optional(&error) => {}
         Err(error) => return Err(error.into()),
     }

@@ -37,6 +37,7 @@ use crate::plan::names::generated;
 use crate::plan::ownership::Elsewhere;
 use crate::plan::preview::{Foresee, Preview, preview};
 use crate::plan::ram_access_key::{Intent, Journal, Retiring};
+use crate::plan::ram_account::user_usage;
 use crate::plan::ram_user::{
     InRam, KeyObject, LoginChange, LoginMemory, Memory, MfaFacts, PasswordSeen, Reset, Seen, Step, grace_ends,
     has_device, judged, managed, next, pending, sees,
@@ -525,6 +526,7 @@ impl<'a> UserPass<'a> {
             status.policies = None;
             status.groups = None;
             status.access_keys = None;
+            status.usage = None;
         }
     }
 
@@ -540,6 +542,8 @@ impl<'a> UserPass<'a> {
         groups.sort();
         let spec = &self.object.spec;
         let told = spec.groups.is_some() || spec.management == Management::Observe || self.memory.adoption.adopted();
+        let in_groups = told.then_some(groups.len());
+        status.usage = user_usage(&account.per_user, ram.keys.len(), &ram.policies, in_groups);
         status.groups = told.then_some(groups);
         let mut keys: Vec<_> = ram.keys.iter().map(|key| self.inventory(key)).collect();
         keys.sort_by(|a, b| a.id.cmp(&b.id));

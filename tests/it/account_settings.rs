@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::emulator::public;
 use crate::rotation::{assert_says, assert_without, no_writes};
 use crate::support::ram::{Fault, FaultKind, Options, RolePreset, Trust};
-use crate::world::{World, condition, eventually, merge};
+use crate::world::{OPERATOR, World, condition, eventually, merge};
 
 const TYPE: &str = "SettingsApplied";
 
@@ -607,6 +607,7 @@ async fn sources_do_not_hold_for_roles_but_for_the_pair_that_assumes_one() {
         ..Options::default()
     };
     let world = World::bare("set_roles", options).await;
+    world.ram.person().attach(OPERATOR, "System", "AliyunSTSAssumeRoleAccess");
     let (id, secret) = world.ram.access_key();
     world.credentials(&id, &secret).await;
     let operator = world.operator().await;

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use crate::support::operator::{NAMESPACE, Running};
 use crate::support::ram::{Emulator, OidcTrust, Options, RolePreset, Trust};
-use crate::world::{World, condition, eventually};
+use crate::world::{OPERATOR, World, condition, eventually};
 
 const ID: &str = "ALIBABA_CLOUD_ACCESS_KEY_ID";
 const SECRET: &str = "ALIBABA_CLOUD_ACCESS_KEY_SECRET";
@@ -109,7 +109,18 @@ async fn an_account_says_who_it_is() {
     assert_eq!(status["callerArn"], json!(format!("acs:ram::{id}:user/ram-operator")));
     assert_eq!(status["defaultDomain"], json!(format!("{id}.onaliyun.com")));
     assert_eq!(status["loginUrl"], json!(format!("https://signin.aliyun.com/{id}.onaliyun.com/login.htm")));
-    assert_eq!(status["usage"], json!({"users": {"used": 1, "quota": 5000}}));
+    let used = |used: i64, quota: i64| json!({"used": used, "quota": quota});
+    assert_eq!(
+        status["usage"],
+        json!({
+            "users": used(1, 5000),
+            "groups": used(0, 300),
+            // The operator's own.
+            "policies": used(1, 1500),
+            "virtualMfaDevices": used(0, 5000),
+            "perUser": {"accessKeys": 2, "groups": 10, "systemPolicies": 20, "customPolicies": 10},
+        })
+    );
     assert!(!stalled(&account) && condition(&account, "QuotaLow").is_none());
     // Another look finds nothing new and says nothing.
     world.reconcile("RamAccount", &world.name).await;
@@ -126,6 +137,61 @@ async fn an_account_says_who_it_is() {
     let reasons: Vec<_> = events.iter().map(|event| (event.reason.as_deref(), event.series.is_some())).collect();
     assert_eq!(reasons, [(Some("Available"), false)]);
     assert!(world.writes().is_empty());
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}
+
+/// What the condition `QuotaLow` names, at a look; empty without it.
+async fn low(world: &World) -> String {
+    world.reconcile("RamAccount", &world.name).await;
+    let object = world.dynamic("RamAccount", None).get(&world.name).await.expect("there").data;
+    let low = condition(&object, "QuotaLow").map(|found| (found["status"].clone(), found["message"].clone()));
+    let Some((status, message)) = low else { return String::new() };
+    let message = message.as_str().expect("a message");
+    assert!(status == "True" && message.ends_with("Delete some, or have the quota raised."), "{status} {message}");
+    message.split("of: ").nth(1).and_then(|rest| rest.split('.').next()).expect("what is low").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn little_room_in_a_quota_is_told_and_every_user_shows_its_own() {
+    let options = Options { users_quota: 10, groups_quota: 10, policies_quota: 10, ..Options::default() };
+    let world = World::with("acc_low", options).await;
+    let operator = world.operator().await;
+    world.user("reader", json!({"groups": []})).await;
+    world.available("RamUser", "reader").await;
+    // With the operator's own user and policy there are nine or ten of each in the end.
+    let person = world.ram.person();
+    let names: Vec<String> = (0..8).map(|n| format!("n{n}")).collect();
+    for name in &names[..6] {
+        person.create_user(name, "");
+    }
+    assert_eq!(low(&world).await, "");
+    person.create_user(&names[6], "");
+    assert_eq!(low(&world).await, "RAM users");
+    person.create_group("more");
+    for name in &names {
+        person.create_group(name);
+        person.create_custom_policy(name, r#"{"Version":"1","Statement":[]}"#);
+    }
+    assert_eq!(low(&world).await, "RAM users, groups, custom policies");
+    person.delete_user_by_force(&names[6]);
+    person.delete_group("more");
+    assert_eq!(low(&world).await, "custom policies");
+    person.delete_custom_policy(&names[0]);
+    assert_eq!(low(&world).await, "");
+
+    let user = world.ram_name("reader");
+    person.create_key(&user);
+    person.attach(&user, "Custom", &names[1]);
+    world.user("reader", json!({"groups": [], "attachments": "Additive"})).await;
+    world.available("RamUser", "reader").await;
+    world.reconcile("RamUser", "reader").await;
+    let object = world.available("RamUser", "reader").await;
+    let used = |used: i64, quota: i64| json!({"used": used, "quota": quota});
+    let wanted = json!({
+        "accessKeys": used(1, 2), "groups": used(0, 10), "systemPolicies": used(1, 20), "customPolicies": used(1, 10),
+    });
+    assert_eq!(object["status"]["usage"], wanted);
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }
@@ -520,6 +586,8 @@ async fn a_role_on_top_of_a_secret() {
         ..RolePreset::new("ram-operator-role", Trust::Account)
     };
     let world = World::bare("acc_assume", Options { roles: vec![role], ..Options::default() }).await;
+    // The printed policy is the role's; whoever assumes it needs this right.
+    world.ram.person().attach(OPERATOR, "System", "AliyunSTSAssumeRoleAccess");
     let (id, secret) = world.ram.access_key();
     world.credentials(&id, &secret).await;
     let role_arn = format!("acs:ram::{}:role/ram-operator-role", world.ram.account_id());

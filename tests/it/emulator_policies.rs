@@ -782,12 +782,110 @@ async fn writing_policies_and_groups_needs_permission() {
     person.attach("a", "Custom", "everything");
     let (id, secret) = person.create_key("a");
     let own = client.with(&id, &secret, None);
-    // What a custom policy grants is not worked out.
+    own.ram("ListPolicies", &[]).await.ok();
+    create(&own, "rows", GET).await.ok();
+    // Another version is in force, and the one before counts no more.
+    let reads = with_statement(&json!({"Action": ["ram:get*", "RAM:List*"]}));
+    let id = person.add_policy_version("everything", &reads);
+    person.set_default_policy_version("everything", &id);
+    own.ram("ListPolicyVersions", &custom("everything")).await.ok();
+    own.ram("CreateGroup", &group("readers")).await.is(403, "NoPermission");
+    person.detach("a", "Custom", "everything");
     own.ram("ListPolicies", &[]).await.is(403, "NoPermission");
     person.attach("a", "System", "AliyunRAMReadOnlyAccess");
     own.ram("ListPolicyVersions", &custom("everything")).await.ok();
-    create(&own, "rows", GET).await.is(403, "NoPermission");
+    create(&own, "more", GET).await.is(403, "NoPermission");
     own.ram("CreateGroup", &group("readers")).await.is(403, "NoPermission");
     person.deny("ram:CreatePolicyVersion");
     add_version(&client, "everything", GET, &[]).await.is(403, "NoPermission");
+}
+
+/// A caller, of the user `caller`, whose rights are these statements.
+fn allowed(emulator: &Emulator, client: &Client, statements: &Value) -> Client {
+    let person = emulator.person();
+    if !emulator.snapshot().users.contains_key("caller") {
+        person.create_user("caller", "");
+    }
+    let document = json!({"Version": "1", "Statement": statements});
+    person.create_custom_policy("rights", &document.to_string());
+    person.attach("caller", "Custom", "rights");
+    let (id, secret) = person.create_key("caller");
+    client.with(&id, &secret, None)
+}
+
+fn allow(actions: &Value, resources: &Value) -> Value {
+    json!({"Effect": "Allow", "Action": actions, "Resource": resources})
+}
+
+#[tokio::test]
+async fn a_right_holds_for_the_resources_of_an_action() {
+    let (emulator, client) = start().await;
+    let account = emulator.account_id();
+    let person = emulator.person();
+    let of = |path: &str| format!("acs:ram:*:{account}:{path}");
+    let team_a = person.create_user("team-a", "");
+    let team_b = person.create_user("team-b", "");
+    let (key_of_b, _) = person.create_key("team-b");
+    person.create_group("readers");
+    person.create_custom_policy("shared-rows", GET);
+    let statements = json!([
+        allow(&json!("ram:CreateUser"), &json!(of("user/team-*"))),
+        allow(&json!(["ram:GetUser", "ram:ListAccessKeys"]), &json!([of("user/team-?"), "acs:oss:*:*:*"])),
+        {"Effect": "Deny", "Action": "ram:*", "Resource": format!("acs:ram::{account}:user/team-b")},
+        allow(&json!("ram:AttachPolicyToUser"), &json!([of("user/team-a"), "acs:ram:*:system:policy/AliyunOTS*"])),
+        allow(&json!("ram:AddUserToGroup"), &json!(of("user/team-a"))),
+        allow(&json!("ram:GetPolicy"), &json!("acs:ram:*:*:policy/shared-*")),
+        allow(&json!("ram:GetDefaultDomain"), &json!(of("*"))),
+        allow(&json!("ram:GetAccessKeyPolicyForAccount"), &json!(of("*"))),
+    ]);
+    let own = allowed(&emulator, &client, &statements);
+    let refused = |answer: Answer, kind: &str| {
+        answer.is(403, "NoPermission");
+        assert_eq!(answer.json["AccessDeniedDetail"]["NoPermissionType"], kind, "{}", answer.text);
+    };
+    // Making a user is asked of all users, whatever its name.
+    refused(own.ram("CreateUser", &user("team-c")).await, "ImplicitDeny");
+    own.ram("GetUser", &user("TEAM-A")).await.ok();
+    own.ram("GetUser", &user("team-x")).await.is(404, "EntityNotExist.User");
+    refused(own.ram("GetUser", &user("other")).await, "ImplicitDeny");
+    refused(own.ram("GetUser", &user("team-b")).await, "ExplicitDeny");
+    // By number and by key it is the same user.
+    own.ims("GetUser", &[("UserId", &team_a)]).await.ok();
+    refused(own.ims("GetUser", &[("UserId", &team_b)]).await, "ExplicitDeny");
+    refused(own.ims("GetUser", &[("UserAccessKeyId", &key_of_b)]).await, "ExplicitDeny");
+    refused(own.ims("GetUser", &[("UserId", "299999999999999999")]).await, "ImplicitDeny");
+    // Without a user it is about the caller's own keys.
+    refused(own.ram("ListAccessKeys", &[]).await, "ImplicitDeny");
+    // Both user and policy, both user and group.
+    let attach = |kind, name| [("UserName", "team-a"), ("PolicyType", kind), ("PolicyName", name)];
+    own.ram("AttachPolicyToUser", &attach("System", "AliyunOTSReadOnlyAccess")).await.ok();
+    refused(own.ram("AttachPolicyToUser", &attach("System", "AdministratorAccess")).await, "ImplicitDeny");
+    refused(own.ram("AttachPolicyToUser", &attach("Custom", "shared-rows")).await, "ImplicitDeny");
+    let join = [("UserName", "team-a"), ("GroupName", "readers")];
+    refused(own.ram("AddUserToGroup", &join).await, "ImplicitDeny");
+    // Names in the spelling of RAM.
+    own.ram("GetPolicy", &custom("SHARED-rows")).await.ok();
+    refused(own.ram("GetPolicy", &custom("rights")).await, "ImplicitDeny");
+    own.ims("GetDefaultDomain", &[]).await.ok();
+    // What has no resource of its own needs the right to all.
+    refused(own.ims("GetAccessKeyPolicyForAccount", &[]).await, "ImplicitDeny");
+}
+
+#[tokio::test]
+async fn conditions_are_not_worked_out_and_never_give_a_right() {
+    let (emulator, client) = start().await;
+    let condition = json!({"IpAddress": {"acs:SourceIp": ["127.0.0.1"]}});
+    let mut conditional = allow(&json!("ram:*"), &json!("*"));
+    conditional["Condition"] = condition.clone();
+    let own = allowed(&emulator, &client, &json!([conditional, allow(&json!("ram:ListUsers"), &json!("*"))]));
+    own.ram("ListUsers", &[]).await.ok();
+    own.ram("ListGroups", &[]).await.is(403, "NoPermission");
+    let denies = json!({"Effect": "Deny", "Action": "ram:ListUsers", "Resource": "*", "Condition": condition});
+    let own = allowed(&emulator, &client, &json!([allow(&json!("*"), &json!("*")), denies]));
+    own.ram("ListGroups", &[]).await.ok();
+    own.ram("ListUsers", &[]).await.is(403, "NoPermission");
+    let all_but = json!([{"Effect": "Allow", "NotAction": "ram:List*", "Resource": "*"}]);
+    let own = allowed(&emulator, &client, &all_but);
+    own.ram("CreateUser", &user("a")).await.ok();
+    own.ram("ListUsers", &[]).await.is(403, "NoPermission");
 }

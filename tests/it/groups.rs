@@ -409,7 +409,7 @@ async fn a_namespace_with_everything_goes_while_ram_is_down() {
         for order in orders.iter().filter(|_| due) {
             world.poke("RamRevocation", &order.name_any()).await;
         }
-        let left = world.ram.snapshot();
+        let left = world.in_ram();
         let users: Vec<&String> = left.users.keys().filter(|name| name.starts_with(&world.ns)).collect();
         if users.is_empty() && left.groups.is_empty() && left.policies.is_empty() {
             return Ok(());

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::binary::{Ended, kubeconfig, one_line, run};
 use crate::oracle;
 use crate::support::ram::{CallInfo, Fault, FaultKind, Hook, Options, Outcome, Person, Phase, RolePreset, Trust};
-use crate::world::{World, eventually, shared};
+use crate::world::{OPERATOR, World, eventually, shared};
 
 const READ: &str = "AliyunOTSReadOnlyAccess";
 const DOCUMENT: &str =
@@ -515,6 +515,10 @@ async fn who_may_not_read_the_secret_brings_a_pair_along() {
     assert_eq!(fails("no right to the Secret", &ended, &says), None);
     assert!(ended.stderr.contains("--credentials-from-environment"), "{}", ended.stderr);
 
+    // A person who may read, and has none of the operator's rights.
+    let person = world.ram.person();
+    person.attach(OPERATOR, "System", "AliyunRAMReadOnlyAccess");
+    person.detach(OPERATOR, "Custom", OPERATOR);
     let (id, secret) = world.ram.access_key();
     let pair = [("ALIBABA_CLOUD_ACCESS_KEY_ID", id.as_str()), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", secret.as_str())];
     let flags = [&flags[..], &["--credentials-from-environment"]].concat();

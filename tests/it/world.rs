@@ -9,16 +9,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Event as CoreEvent, Namespace, Secret};
+use futures::future::join_all;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{ConfigMap, Event as CoreEvent, Namespace, Secret};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
-use kube::{Client, Resource, ResourceExt};
+use kube::{Client, ResourceExt};
 use ram_operator::api::{RamAccessKey, RamAccount, RamGroup, RamPolicy, RamRevocation, RamTenant, RamUser, annotation};
 use ram_operator::clock::Clock;
-use ram_operator::config::Run;
+use ram_operator::config::{Policy, Run};
 use ram_operator::controller::Environment;
+use ram_operator::least_policy;
 use ram_operator::run::Clients;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -26,10 +29,13 @@ use tokio::sync::OnceCell;
 use crate::oracle;
 use crate::support::cluster::{Cluster, binaries, say};
 use crate::support::operator::{NAMESPACE, Running, install_chart, token};
-use crate::support::ram::{EmuClock, Emulator, Options};
+use crate::support::ram::{EmuClock, Emulator, Options, Snapshot};
 
 /// How long anything may take that is waited for.
 const DEADLINE: Duration = Duration::from_secs(120);
+
+/// The RAM user that the operator is, and the RAM policy that it has.
+pub const OPERATOR: &str = "ram-operator";
 
 /// Every kind of ours.
 pub const KINDS: [&str; 7] =
@@ -128,9 +134,12 @@ impl World {
         let admin = Client::try_from(shared.cluster.admin_config()).expect("a client");
         let clock = options.clock.clone();
         let logged = oracle::Mark::here();
+        let roles: Vec<String> = options.roles.iter().map(|role| role.name.clone()).collect();
         let ram = Emulator::start(options).await;
         let ns = name.clone();
-        Self { name, admin, ram, clock, ns, logged }
+        let world = Self { name, admin, ram, clock, ns, logged };
+        world.rights(&least_policy::document(&world.every_feature()), &roles);
+        world
     }
 
     /// Account and tenant as usual.
@@ -184,6 +193,43 @@ impl World {
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
             outcome => outcome.map(drop),
         }
+    }
+
+    /// Flags of `ram-operator policy` for everything that this version does, and for what tests attach.
+    pub fn every_feature(&self) -> Policy {
+        Policy {
+            account: self.ram.account_id(),
+            user_name_prefix: String::new(),
+            attach_system: vec!["*".to_owned()],
+            attach_custom: vec!["shared-*".to_owned()],
+            policies: true,
+            console_login: true,
+            import: true,
+            virtual_mfa: true,
+            groups: true,
+            settings: true,
+        }
+    }
+
+    /// Gives the operator's RAM user, and these roles, the rights of a document and no others.
+    pub fn rights(&self, document: &Value, roles: &[String]) {
+        let person = self.ram.person();
+        person.create_custom_policy(OPERATOR, &document.to_string());
+        person.attach(OPERATOR, "Custom", OPERATOR);
+        for more in ["AliyunRAMFullAccess", "AliyunSTSAssumeRoleAccess"] {
+            person.detach(OPERATOR, "System", more);
+        }
+        for role in roles {
+            person.attach_to_role(role, "Custom", OPERATOR);
+            person.detach_from_role(role, "System", "AliyunRAMFullAccess");
+        }
+    }
+
+    /// The RAM account, without the policy that is the operator's own.
+    pub fn in_ram(&self) -> Snapshot {
+        let mut snapshot = self.ram.snapshot();
+        snapshot.policies.remove(OPERATOR);
+        snapshot
     }
 
     pub async fn namespace(&self, name: &str, labels: Value) {
@@ -433,18 +479,7 @@ impl World {
                 oracle::examine(kind, &serde_json::to_string(&object).expect("JSON"), &secrets);
             }
         }
-        for namespace in [self.ns.as_str(), "default"] {
-            let events = Api::<Event>::namespaced(self.admin.clone(), namespace)
-                .list(&ListParams::default())
-                .await
-                .expect("a list");
-            for event in events {
-                oracle::examine("an event", &serde_json::to_string(&event).expect("JSON"), &secrets);
-            }
-        }
-        for secret in self.secrets().list(&ListParams::default()).await.expect("a list") {
-            oracle::examine("a Secret's metadata", &serde_json::to_string(secret.meta()).expect("JSON"), &secrets);
-        }
+        self.examine_namespaces(&secrets).await;
         for call in self.ram.journal() {
             oracle::examine("a call's parameters", &format!("{:?}", call.params), &secrets);
         }
@@ -457,6 +492,49 @@ impl World {
                 .expect("text");
             oracle::examine("the metrics", &text, &secrets);
         }
+    }
+
+    /// Looks through what the operator writes beside its own kinds: events, Leases, workloads that it restarts, the metadata of Secrets.
+    async fn examine_namespaces(&self, secrets: &[String]) {
+        let (events, leases) = (ApiResource::erase::<Event>(&()), ApiResource::erase::<Lease>(&()));
+        let more = [
+            ApiResource::erase::<ConfigMap>(&()),
+            ApiResource::erase::<Deployment>(&()),
+            ApiResource::erase::<StatefulSet>(&()),
+            ApiResource::erase::<DaemonSet>(&()),
+        ];
+        let namespaces = self.namespaces().await;
+        // What has no namespace has its events in `default`.
+        let mut places = vec![("default", &events), (NAMESPACE, &events), (NAMESPACE, &leases), (NAMESPACE, &more[0])];
+        for namespace in &namespaces {
+            places.extend([&events, &leases].into_iter().chain(&more).map(|kind| (namespace.as_str(), kind)));
+        }
+        join_all(places.into_iter().map(|(namespace, kind)| async move {
+            let api: Api<DynamicObject> = Api::namespaced_with(self.admin.clone(), namespace, kind);
+            for object in api.list(&ListParams::default()).await.expect("a list") {
+                oracle::examine(&kind.kind, &serde_json::to_string(&object).expect("JSON"), secrets);
+            }
+        }))
+        .await;
+        for namespace in &namespaces {
+            let api: Api<Secret> = Api::namespaced(self.admin.clone(), namespace);
+            for secret in api.list_metadata(&ListParams::default()).await.expect("a list") {
+                let text = serde_json::to_string(&secret.metadata).expect("JSON");
+                oracle::examine("a Secret's metadata", &text, secrets);
+            }
+        }
+    }
+
+    /// The namespaces of this corner: its first, and those that a test made beside it.
+    async fn namespaces(&self) -> Vec<String> {
+        let all =
+            Api::<Namespace>::all(self.admin.clone()).list_metadata(&ListParams::default()).await.expect("a list");
+        let beside = format!("{}-", self.ns);
+        let names = all.iter().filter(|namespace| {
+            let name = namespace.name_any();
+            name == self.ns || name.starts_with(&beside) || namespace.labels().get("ram-test") == Some(&self.name)
+        });
+        names.map(ResourceExt::name_any).collect()
     }
 
     pub async fn events(&self, object: &str) -> Vec<String> {

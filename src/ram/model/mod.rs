@@ -52,6 +52,20 @@ pub struct Summary {
     pub users: i64,
     /// RAM users there may be.
     pub users_quota: i64,
+    /// Groups there are.
+    pub groups: Option<i64>,
+    /// Groups there may be.
+    pub groups_quota: Option<i64>,
+    /// Custom policies there are.
+    pub policies: Option<i64>,
+    /// Custom policies there may be.
+    pub policies_quota: Option<i64>,
+    /// Virtual MFA devices there are, bound or not.
+    pub mfa_devices: Option<i64>,
+    /// Virtual MFA devices there may be.
+    pub virtual_mfa_devices_quota: Option<i64>,
+    /// Groups a RAM user may be in.
+    pub groups_per_user_quota: Option<i64>,
     /// AccessKeys a RAM user may have.
     pub access_keys_per_user_quota: Option<i64>,
     /// Custom policies that may be attached to a RAM user.

@@ -276,6 +276,15 @@ pub(super) struct AccountSummary {
 struct SummaryMap {
     users: Text,
     users_quota: Text,
+    groups: Text,
+    groups_quota: Text,
+    policies: Text,
+    policies_quota: Text,
+    #[serde(rename = "MFADevices")]
+    mfa_devices: Text,
+    #[serde(rename = "VirtualMFADevicesQuota")]
+    virtual_mfa_devices_quota: Text,
+    groups_per_user_quota: Text,
     access_keys_per_user_quota: Text,
     attached_policies_per_user_quota: Text,
     attached_system_policies_per_user_quota: Text,
@@ -289,6 +298,13 @@ impl Reply for AccountSummary {
         Some(Summary {
             users: map.users.number()?,
             users_quota: map.users_quota.number()?,
+            groups: map.groups.number(),
+            groups_quota: map.groups_quota.number(),
+            policies: map.policies.number(),
+            policies_quota: map.policies_quota.number(),
+            mfa_devices: map.mfa_devices.number(),
+            virtual_mfa_devices_quota: map.virtual_mfa_devices_quota.number(),
+            groups_per_user_quota: map.groups_per_user_quota.number(),
             access_keys_per_user_quota: map.access_keys_per_user_quota.number(),
             attached_policies_per_user_quota: map.attached_policies_per_user_quota.number(),
             attached_system_policies_per_user_quota: map.attached_system_policies_per_user_quota.number(),
@@ -554,11 +570,18 @@ mod tests {
 
     #[test]
     fn summary_takes_numbers_and_numeric_text() {
-        let body = br#"{"SummaryMap":{"Users":12,"UsersQuota":"5000","AccessKeysPerUserQuota":2,"Novel":[]}}"#;
+        let body = br#"{"SummaryMap":{"Users":12,"UsersQuota":"5000","AccessKeysPerUserQuota":2,"MFADevices":1,"Novel":[],
+            "VirtualMFADevicesQuota":5000,"Groups":3,"GroupsQuota":300,"Policies":4,"PoliciesQuota":1500,"GroupsPerUserQuota":10}}"#;
         let summary = read::<AccountSummary>("GetAccountSummary", body).unwrap();
         assert_eq!((summary.users, summary.users_quota), (12, 5000));
         assert_eq!(summary.access_keys_per_user_quota, Some(2));
         assert_eq!(summary.attached_policies_per_user_quota, None);
+        assert_eq!((summary.mfa_devices, summary.virtual_mfa_devices_quota), (Some(1), Some(5000)));
+        assert_eq!(
+            (summary.groups, summary.groups_quota, summary.groups_per_user_quota),
+            (Some(3), Some(300), Some(10))
+        );
+        assert_eq!((summary.policies, summary.policies_quota), (Some(4), Some(1500)));
         assert!(
             read::<AccountSummary>("GetAccountSummary", br#"{"SummaryMap":{"Users":"many","UsersQuota":1}}"#).is_err()
         );

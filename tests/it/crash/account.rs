@@ -71,7 +71,7 @@ impl Scenario for Settings {
         wanted.alias = Some("acme".to_owned());
         wanted.password_policy["MinimumPasswordLength"] = json!(14);
         wanted.security_preference["AccessKeyPreference"]["AllowUserToManageAccessKeys"] = json!(true);
-        let found = world.ram.snapshot().settings;
+        let found = world.in_ram().settings;
         let sources = found.key_policy.clone().expect("sources");
         assert!(sources.contains("198.51.100.0/24") && sources.contains("Active"), "{sources}");
         wanted.key_policy = Some(sources);

@@ -48,7 +48,7 @@ async fn orders_done(world: &World) {
 }
 
 fn nothing_is_left(world: &World) {
-    let snapshot = world.ram.snapshot();
+    let snapshot = world.in_ram();
     let ours: Vec<_> = snapshot.users.keys().filter(|name| name.starts_with(&world.ns)).collect();
     assert!(ours.is_empty(), "still in RAM: {ours:?}");
     assert!(snapshot.groups.is_empty() && snapshot.policies.is_empty(), "{:?}", snapshot.groups.keys());

@@ -86,7 +86,7 @@ pub async fn one_key(world: &World) {
     assert_eq!(status.access_key_id.as_deref(), Some(published.as_str()));
     assert!(status.intents.is_none() && status.retiring.is_none(), "{status:?}");
     assert_eq!(world.pair("ingest").await.0, published, "the published key changed after it was ready");
-    assert_eq!(world.ram.snapshot().users[&name].policies, ["System/AliyunOTSReadOnlyAccess"]);
+    assert_eq!(world.in_ram().users[&name].policies, ["System/AliyunOTSReadOnlyAccess"]);
 }
 
 /// How often RAM did something, which the emulator's journal says in these words.
@@ -204,7 +204,7 @@ pub struct Restore;
 impl Restore {
     /// The first key, made before the published one.
     fn old(world: &World) -> String {
-        let snapshot = world.ram.snapshot();
+        let snapshot = world.in_ram();
         snapshot.users[&world.ram_name("reader")].keys[0].id.clone()
     }
 }

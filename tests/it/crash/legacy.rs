@@ -49,7 +49,7 @@ impl Adopt {
         let taken: Vec<_> = writes.iter().filter(|write| takes.iter().any(|word| write.starts_with(word))).collect();
         assert!(taken.is_empty(), "before it was accepted: {taken:?}");
         let both = [format!("System/{FULL}"), format!("System/{READ}")];
-        let snapshot = world.ram.snapshot();
+        let snapshot = world.in_ram();
         assert_eq!((&snapshot.users[USER].policies[..], &snapshot.groups[TEAM].policies[..]), (&both[..], &both[..]));
     }
 
@@ -100,7 +100,7 @@ impl Scenario for Adopt {
         }
     }
     async fn settle(self, world: &World) {
-        let snapshot = world.ram.snapshot();
+        let snapshot = world.in_ram();
         let (user, group, policy) = (&snapshot.users[USER], &snapshot.groups[TEAM], &snapshot.policies[ROWS]);
         let read = [format!("System/{READ}")];
         assert_eq!((&user.policies[..], &group.policies[..]), (&read[..], &read[..]));
@@ -162,7 +162,7 @@ impl Scenario for Observe {
             assert_eq!(finalizers, Vec::<String>::new(), "{kind} {name} holds nothing");
         }
         assert_eq!(world.ram.writes(), Vec::<String>::new());
-        let snapshot = world.ram.snapshot();
+        let snapshot = world.in_ram();
         let names: Vec<_> = snapshot.users.keys().map(String::as_str).collect();
         assert_eq!(names, ["bystander", USER, "ram-operator"]);
         let (user, group) = (&snapshot.users[USER], &snapshot.groups[TEAM]);

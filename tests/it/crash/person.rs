@@ -59,7 +59,7 @@ async fn logs_on(world: &World) {
     let name = world.ram_name("reader");
     let (password, seed) = in_hand(world).await;
     assert!(world.ram.person().password_is(&name, &password), "the Secret has another password than RAM");
-    let snapshot = world.ram.snapshot();
+    let snapshot = world.in_ram();
     let devices: Vec<_> = snapshot.devices.values().map(|device| device.user.clone()).collect();
     assert_eq!((devices.as_slice(), snapshot.users[&name].mfa_device), ([Some(name.clone())].as_slice(), true));
     let logon = world.ram.person().logs_on_with_code(&name, &password, &code(world, &seed));
@@ -140,7 +140,7 @@ impl Suspend {
     async fn is_suspended(world: &World) {
         world.ready("RamUser", "reader", "False", "Suspended").await;
         world.ready("RamAccessKey", "ingest", "False", "UserSuspended").await;
-        let user = &world.ram.snapshot().users[&world.ram_name("reader")];
+        let user = &world.in_ram().users[&world.ram_name("reader")];
         let armed = user.keys.iter().any(|key| key.active) || user.logon.as_ref().is_none_or(|logon| logon.active);
         assert!(!armed && user.mfa_device, "no access, and nothing taken away for good: {user:?}");
     }
@@ -173,7 +173,7 @@ impl Scenario for Suspend {
         assert_eq!(in_hand(world).await, kept(world).await);
         logs_on(world).await;
         let name = world.ram_name("reader");
-        assert!(world.ram.snapshot().users[&name].logon.as_ref().is_some_and(|logon| logon.active));
+        assert!(world.in_ram().users[&name].logon.as_ref().is_some_and(|logon| logon.active));
         keys::one_key(world).await;
         assert_eq!(times(world, &format!("CreateAccessKey {name}")), 1, "the same key");
         // Nothing of it comes back to anybody later.

@@ -130,7 +130,7 @@ fn bystander(world: &World) -> Vec<String> {
 }
 
 fn bystander_now(world: &World) -> Vec<String> {
-    let snapshot = world.ram.snapshot();
+    let snapshot = world.in_ram();
     let user = &snapshot.users["bystander"];
     vec![
         user.user_id.clone(),

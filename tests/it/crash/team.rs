@@ -58,14 +58,14 @@ pub async fn made(world: &World) {
 
 /// The name in RAM of the one policy there is.
 fn only_policy(world: &World) -> String {
-    let policies = world.ram.snapshot().policies;
+    let policies = world.in_ram().policies;
     assert_eq!(policies.len(), 1, "{:?}", policies.keys());
     policies.into_keys().next().expect("one")
 }
 
 /// A group has exactly these policies and members.
 fn assert_group(world: &World, name: &str, policies: &[&str], members: &[&str]) {
-    let group = &world.ram.snapshot().groups[&format!("{}.{name}", world.ns)];
+    let group = &world.in_ram().groups[&format!("{}.{name}", world.ns)];
     assert_eq!(group.policies, policies, "{name}");
     assert_eq!(group.members, members, "{name}");
 }
@@ -89,7 +89,7 @@ impl Scenario for Team {
     }
     async fn settle(self, world: &World) {
         let policy = only_policy(world);
-        let snapshot = world.ram.snapshot();
+        let snapshot = world.in_ram();
         assert_eq!((snapshot.groups.len(), snapshot.policies[&policy].versions.len()), (1, 1));
         assert_group(world, "readers", &[&format!("Custom/{policy}")], &[&world.ram_name("reader")]);
         one_key(world).await;
@@ -137,7 +137,7 @@ impl Scenario for Change {
     async fn settle(self, world: &World) {
         let name = only_policy(world);
         let (custom, user) = (format!("Custom/{name}"), world.ram_name("reader"));
-        let snapshot = world.ram.snapshot();
+        let snapshot = world.in_ram();
         assert_eq!((snapshot.groups.len(), &snapshot.users[&user].groups), (2, &vec![format!("{}.writers", world.ns)]));
         assert_group(world, "readers", &[&custom, "System/AliyunOTSReadOnlyAccess"], &[]);
         assert_group(world, "writers", &[&custom], &[&user]);

@@ -96,7 +96,7 @@ fn log_on(world: &World, password: &str, seed: &str) -> Logon {
 }
 
 fn logon(world: &World) -> Option<LogonView> {
-    world.ram.snapshot().users[&world.ram_name("alice")].logon.clone()
+    world.in_ram().users[&world.ram_name("alice")].logon.clone()
 }
 
 async fn ask(world: &World, key: &str, request: &str, value: &str) {
@@ -146,7 +146,7 @@ async fn another_device(world: &World, options: &Options, password: &str, old: &
     let seed = text(world, "seed", "seed").await;
     assert_eq!(log_on(world, password, old), Logon::WrongCode);
     assert_eq!(log_on(world, password, &seed), Logon::MustChangePassword);
-    let devices = world.ram.snapshot().devices;
+    let devices = world.in_ram().devices;
     let serial = mfa_device::serial(&world.ram.account_id(), &device);
     assert_eq!(devices.keys().collect::<Vec<_>>(), [&serial]);
     assert_eq!(devices[&serial].user.as_ref(), Some(&user));
@@ -159,7 +159,7 @@ fn assert_shut(world: &World, options: &Options) {
         None => assert!(options.login_profile_update_needs_password, "the log-on is gone"),
         Some(logon) => assert!(!logon.active && !options.login_profile_update_needs_password, "{logon:?}"),
     }
-    assert!(world.ram.snapshot().users[&world.ram_name("alice")].mfa_device);
+    assert!(world.in_ram().users[&world.ram_name("alice")].mfa_device);
 }
 
 async fn suspended_and_back(world: &World, options: &Options, password: &str, seed: &str) -> String {
@@ -221,6 +221,6 @@ async fn gone(world: &World, options: &Options) {
     lines.extend(device_goes(world, options));
     lines.push(format!("DeleteUser {user}"));
     assert_eq!(world.writes(), lines);
-    let end = world.ram.snapshot();
+    let end = world.in_ram();
     assert!(!end.users.contains_key(&user) && end.devices.is_empty(), "{:?}", end.devices);
 }

@@ -67,7 +67,7 @@ async fn life(name: &'static str, mut options: Options) {
     let (object, group) = grouped(&world, &options).await;
     world.user("alice", member_of(json!([{"type": "RamGroup", "name": object}]))).await;
     world.available("RamUser", "alice").await;
-    let shown = world.ram.snapshot().groups[&group].clone();
+    let shown = world.in_ram().groups[&group].clone();
     assert_eq!(shown.policies, [format!("Custom/{policy}"), format!("System/{READ}")]);
     assert_eq!(shown.members, [world.ram_name("alice")]);
 
@@ -122,13 +122,13 @@ async fn grouped(world: &World, options: &Options) -> (&'static str, String) {
     world.gone("RamGroup", "readers").await;
     apply(world, "RamGroup", "named", holding(both(), Some(name))).await;
     world.available("RamGroup", "named").await;
-    assert!(!world.ram.snapshot().groups.contains_key(&generated));
+    assert!(!world.in_ram().groups.contains_key(&generated));
     ("named", name.to_owned())
 }
 
 async fn rewritten(world: &World, options: &Options, policy: &str) {
     world.writes();
-    let in_force = || world.ram.snapshot().policies[policy].document.clone();
+    let in_force = || world.in_ram().policies[policy].document.clone();
     let mut versions = 1;
     for action in ["ots:List*", "ots:Put*", "ots:Search", "ots:Batch*", "ots:Update*", "ots:Insert*"] {
         apply(world, "RamPolicy", "sensors", statements(action)).await;
@@ -156,7 +156,7 @@ async fn rewritten(world: &World, options: &Options, policy: &str) {
 
     let number = |n: usize| if options.version_numbers_reused { (n - 1) % KEPT + 1 } else { n };
     let wanted: Vec<String> = (versions + 1 - KEPT..=versions).map(|n| format!("v{}", number(n))).collect();
-    let shown = world.ram.snapshot().policies[policy].clone();
+    let shown = world.in_ram().policies[policy].clone();
     let ids: Vec<String> = shown.versions.into_iter().map(|version| version.id).collect();
     assert_eq!(ids, wanted);
     assert_eq!(Some(&shown.default_version), wanted.last());
@@ -180,7 +180,7 @@ async fn dissolved(world: &World, options: &Options, policy: &str, object: &str,
     world.user("alice", member_of(json!([]))).await;
     world.available("RamGroup", object).await;
     world.available("RamUser", "alice").await;
-    let shown = world.ram.snapshot().groups[group].clone();
+    let shown = world.in_ram().groups[group].clone();
     assert_eq!((shown.policies, shown.members), (vec![format!("System/{READ}")], Vec::new()));
     world.writes();
 
@@ -218,6 +218,6 @@ async fn dissolved(world: &World, options: &Options, policy: &str, object: &str,
         format!("DeleteUser {user}"),
     ];
     assert_eq!(world.writes(), lines);
-    let end = world.ram.snapshot();
+    let end = world.in_ram();
     assert!(!end.users.contains_key(&user) && end.groups.is_empty() && end.policies.is_empty(), "{end:?}");
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::actions::{self, Ask, Run};
@@ -12,7 +12,8 @@ use super::envelope::{Format, Product, Refusal};
 use super::faults::{CallInfo, FaultKind, Hook, Outcome, Phase};
 use super::journal::{self, Call};
 use super::options::Options;
-use super::state::{Caller, PolicyType, State};
+use super::permissions;
+use super::state::{Caller, State};
 use super::verify::{self, Wire};
 
 /// A call as it was read, not yet believed.
@@ -176,7 +177,7 @@ impl Gateway {
             self.source_allowed(state, key_id)?;
         }
         state.used(&caller, product.code(), now, self.options.last_used_lag);
-        permitted(state, product, &request.action, &caller)?;
+        permissions::check(state, product, &request.action, &request.wire.params, &caller)?;
         if self.options.rates && product != Product::Sts && !state.buckets.take(product, &request.action, now) {
             return Err(self.throttled());
         }
@@ -262,56 +263,4 @@ fn failure(request: &Request, refusal: &Refusal) -> Reply {
         body,
         retry_after: refusal.retry_after,
     }
-}
-
-/// Whether the caller may call the action. Only system policies are known; a custom policy grants nothing.
-fn permitted(state: &State, product: Product, action: &str, caller: &Caller) -> Result<(), Refusal> {
-    let denied = state.denied.contains(action);
-    if action == "GetCallerIdentity" {
-        let refusal = || Refusal::new(403, "Forbidden.AccessDenied", "The caller may not call this action.");
-        return if denied { Err(refusal()) } else { Ok(()) };
-    }
-    if denied {
-        return Err(no_permission(state, product, action, caller, "ExplicitDeny"));
-    }
-    // The security preference decides, and whose password it is.
-    if action == "ChangePassword" {
-        return Ok(());
-    }
-    let of_ram = product != Product::Sts;
-    let reads = action.starts_with("Get") || action.starts_with("List");
-    let grants = |name: &str| match name {
-        "AdministratorAccess" => true,
-        "AliyunRAMFullAccess" => of_ram,
-        "AliyunRAMReadOnlyAccess" | "ReadOnlyAccess" => of_ram && reads,
-        "AliyunSTSAssumeRoleAccess" => action == "AssumeRole",
-        _ => false,
-    };
-    let mut policies = state.account.policies_of(caller).into_iter();
-    if matches!(caller, Caller::Anonymous)
-        || policies.any(|policy| policy.kind == PolicyType::System && grants(&policy.name))
-    {
-        return Ok(());
-    }
-    Err(no_permission(state, product, action, caller, "ImplicitDeny"))
-}
-
-fn no_permission(state: &State, product: Product, action: &str, caller: &Caller, kind: &str) -> Refusal {
-    let (principal, name) = match caller {
-        Caller::User { user_id, .. } => ("SubUser", user_id.clone()),
-        Caller::Role(session) => ("AssumedRoleUser", format!("{}:{}", session.role, session.name)),
-        Caller::Anonymous => ("Federated", String::new()),
-    };
-    let service = if product == Product::Sts { "sts" } else { "ram" };
-    let detail = json!({
-        "AuthAction": format!("{service}:{action}"),
-        "AuthPrincipalType": principal,
-        "AuthPrincipalOwnerId": state.account.id,
-        "AuthPrincipalDisplayName": name,
-        "EncodedDiagnosticMessage": format!("AQEAAAAA{}", super::state::token(32)),
-        "NoPermissionType": kind,
-        "PolicyType": "AccountLevelIdentityBasedPolicy",
-    });
-    let message = "You are not authorized to do this action. You should be authorized by RAM.";
-    Refusal { detail: Some(detail), ..Refusal::new(403, "NoPermission", message) }
 }

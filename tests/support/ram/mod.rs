@@ -34,6 +34,7 @@ mod mfa;
 mod network;
 mod options;
 mod params;
+mod permissions;
 mod person;
 mod person_logon;
 mod person_policies;
@@ -101,7 +102,8 @@ impl Emulator {
         self.gateway.options.account_id.clone()
     }
 
-    /// Id and secret of the account's first key, of the RAM user `ram-operator`, which may do everything in RAM and call AssumeRole.
+    /// Id and secret of the account's first key, of the RAM user `ram-operator`, which may do everything in RAM and call AssumeRole unless
+    /// a [`Person`] changes its policies.
     pub fn access_key(&self) -> (String, String) {
         self.gateway.first_key.clone()
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::permissions::Statement;
 use super::state::{Account, Attachment, PolicyType};
 
 /// A policy has at most so many versions.
@@ -16,9 +17,14 @@ pub struct Version {
     pub number: u32,
     pub document: String,
     pub created: Timestamp,
+    statements: Vec<Statement>,
 }
 
 impl Version {
+    fn new(number: u32, document: &str, now: Timestamp) -> Self {
+        Self { number, document: document.to_owned(), created: now, statements: Statement::all(document) }
+    }
+
     /// `v` and the number.
     pub fn id(&self) -> String {
         format!("v{}", self.number)
@@ -73,7 +79,7 @@ impl Policy {
             description: description.to_owned(),
             created: now,
             updated: now,
-            versions: vec![Version { number: 1, document: document.to_owned(), created: now }],
+            versions: vec![Version::new(1, document, now)],
             default_number: 1,
             highest: 1,
             detached: BTreeMap::new(),
@@ -100,6 +106,11 @@ impl Policy {
         self.version(self.default_number).expect("the default version is never removed")
     }
 
+    /// What the version in force says.
+    pub fn statements(&self) -> &[Statement] {
+        &self.default_version().statements
+    }
+
     /// Whether the version of that number is in force.
     pub fn is_default(&self, number: u32) -> bool {
         self.default_number == number
@@ -110,7 +121,7 @@ impl Policy {
         let free = (1..=self.highest).find(|number| reused && self.version(*number).is_none());
         let number = free.unwrap_or(self.highest + 1);
         self.highest = self.highest.max(number);
-        self.versions.push(Version { number, document: document.to_owned(), created: now });
+        self.versions.push(Version::new(number, document, now));
         self.updated = now;
         number
     }
