@@ -8,7 +8,7 @@ mod tests;
 
 use jiff::Timestamp;
 
-use super::adoption::{Adopting, placed};
+use super::adoption::{Adopting, placed, told};
 use super::document::Document;
 use super::marker::Marker;
 use super::ownership::{Known, Ownership, ownership_by_marker, surely_gone};
@@ -140,6 +140,7 @@ fn live(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
     };
     let document = wanted(seen)?;
     let Some(policy) = &ram.policy else {
+        tell(seen)?;
         unpaused(seen.paused)?;
         account.open()?;
         granted(seen, &document)?;
@@ -148,10 +149,13 @@ fn live(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
         return Ok(if seen.finalizer { step } else { Step::AddFinalizer });
     };
     match whose(seen, marker, policy) {
-        Ownership::Not(Reason::Foreign) if seen.spec.adoption == Adoption::IfUnowned => {
-            return adopt::next(seen, &document, policy, marker);
+        Ownership::Not(reason) => {
+            tell(seen)?;
+            if reason == Reason::Foreign && seen.spec.adoption == Adoption::IfUnowned {
+                return adopt::next(seen, &document, policy, marker);
+            }
+            return Err(Verdict::new(reason));
         }
-        Ownership::Not(reason) => return Err(Verdict::new(reason)),
         Ownership::Ours | Ownership::MarkerMissing if !seen.finalizer => return Ok(Step::AddFinalizer),
         Ownership::Ours | Ownership::MarkerMissing => {}
     }
@@ -177,6 +181,14 @@ fn live(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
         Ok(()) => Verdict::new(Reason::Available),
         Err(refused) => refused.again_in(LATER),
     })
+}
+
+/// What became of a policy that this object had is told in any case.
+fn tell(seen: &Seen) -> Result<(), Verdict> {
+    match &seen.memory.create_time {
+        Some(_) => Ok(()),
+        None => told(&seen.tenant, Thing::Policy, seen.spec.policy_name.as_deref(), seen.spec.adoption),
+    }
 }
 
 /// Whether this very document was written so recently that RAM may not show it yet.
