@@ -132,7 +132,12 @@ fn live(seen: &Seen) -> Result<Step, Verdict> {
         tell(seen)?;
         unpaused(seen.paused)?;
         account.open()?;
-        granted(seen)?.policies(seen.spec.policies.iter().flatten())?;
+        let grants = granted(seen)?;
+        let policies = seen.spec.policies.as_deref().unwrap_or_default();
+        grants.policies(policies)?;
+        if let Some(policy) = attachments::judged(policies, &seen.references, &seen.documents, grants)? {
+            return Ok(Step::LookAtPolicy(policy));
+        }
         let comments = marker.append_to(seen.spec.comments.as_deref().unwrap_or_default());
         return Ok(if seen.finalizer { Step::Create(comments) } else { Step::AddFinalizer });
     };

@@ -64,6 +64,10 @@ fn create(seen: &Seen, ram: &InRam, marker: &Marker) -> Result<Step, Verdict> {
     let spec = &seen.spec;
     let grants = granted(seen)?;
     asked(seen, grants)?;
+    let policies = spec.policies.as_deref().unwrap_or_default();
+    if let Some(policy) = attachments::judged(policies, &seen.references, &seen.documents, grants)? {
+        return Ok(Step::LookAtPolicy(policy));
+    }
     if let Some(look) = groups::judged(seen, grants)? {
         return Ok(look);
     }

@@ -392,9 +392,15 @@ fn a_policy_of_the_namespace_is_attached_by_what_it_says() {
     seen.documents.insert(found.clone(), None);
     assert_eq!(reason(&seen), Reason::DocumentNotAllowed);
     seen.documents.insert(found.clone(), document("Allow"));
-    assert_eq!(step(&seen), Step::AttachPolicy(found));
+    assert_eq!(step(&seen), Step::AttachPolicy(found.clone()));
+    let mut new = Seen { memory: Memory::default(), ram: Some(InRam::default()), ..seen.clone() };
+    assert!(matches!(step(&new), Step::CreateUser(_)));
     with_tenant(&mut seen, r#","documents":{"actions":["ots:Get*"],"resources":["*"]}"#);
     assert_eq!(reason(&seen), Reason::DocumentNotAllowed);
+    new.tenant.clone_from(&seen.tenant);
+    assert_eq!(reason(&new), Reason::DocumentNotAllowed, "not even the user is made");
+    new.documents.clear();
+    assert_eq!(step(&new), Step::LookAtPolicy(found));
 }
 
 fn login(seen: &mut Seen, text: &str) {
