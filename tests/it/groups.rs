@@ -164,6 +164,24 @@ async fn a_document_outside_the_tenants_bounds_is_never_written() {
     world.ready("RamPolicy", "twice", "False", "DocumentInvalid").await;
     policy(&world, "named", json!({"policyName": "AliyunOTSMine", "statements": allow(&["ots:*"])})).await;
     world.ready("RamPolicy", "named", "False", "NameNotAllowed").await;
+    // What the schema can tell is refused when it is applied.
+    let many = |kind: &str, count: usize| -> Vec<Value> {
+        (0..count).map(|n| json!({"type": kind, "name": format!("P{n}")})).collect()
+    };
+    let without_service = json!([{"effect": "Allow", "actions": ["ots"], "resources": ["*"]}]);
+    for (kind, more, says) in [
+        ("RamGroup", json!({"policies": many("System", 21)}), "`policies` must not hold more than 20 of type 'System'"),
+        ("RamGroup", json!({"policies": many("Custom", 11)}), "`policies` must not hold more than 10 of the types"),
+        ("RamPolicy", json!({"statements": without_service}), "spec.statements[0].actions[0] in body should match"),
+        ("RamPolicy", json!({"statements": allow(&["ots:*"]), "documentJson": "{}"}), "exactly one of `statements`"),
+        ("RamPolicy", json!({"documentJson": "x".repeat(16_385)}), "spec.documentJson: Too long"),
+    ] {
+        let mut spec = json!({"accountRef": {"name": world.name}});
+        merge(&mut spec, more);
+        let bad = json!({"kind": kind, "metadata": {"name": "bad", "namespace": world.ns}, "spec": spec});
+        let said = world.try_apply(bad).await.expect_err("refused").to_string();
+        assert!(said.contains(says), "{kind}: {said}");
+    }
     no_writes(&world);
     world.examine(Some(&operator)).await;
     operator.stop().await;
