@@ -85,6 +85,28 @@ pub fn placed(
     grants.retain(policy == UserDeletionPolicy::Retain)
 }
 
+/// Refuses to tell whether RAM has a thing of this name, and whose it is, unless the tenant lists the name: anybody could find out by trying which names
+/// there are. A generated name is the object's own.
+///
+/// # Errors
+/// What is said of such a name whether there is a thing or not.
+pub fn told(
+    tenant: &Result<Grants, Verdict>,
+    thing: Thing,
+    name: Option<&str>,
+    asked: Adoption,
+) -> Result<(), Verdict> {
+    if name.is_none() {
+        return Ok(());
+    }
+    let grants = tenant.as_ref().map_err(Clone::clone)?;
+    match (grants.name(thing, name), grants.adopts(thing, name)) {
+        (Ok(()), _) | (_, Ok(())) => Ok(()),
+        (Err(_), Err(refused)) if asked == Adoption::IfUnowned => Err(refused),
+        (Err(refused), Err(_)) => Err(refused),
+    }
+}
+
 /// Our marker after the text that is asked for; what an adopted thing has stays where none is.
 ///
 /// # Errors
@@ -211,6 +233,22 @@ mod tests {
         assert!(!place("legacy-x", false, UserDeletionPolicy::Delete));
         assert!(!place("a-x", false, UserDeletionPolicy::Retain));
         assert!(!place("b-x", true, UserDeletionPolicy::Delete));
+    }
+
+    #[test]
+    fn of_a_name_that_the_tenant_does_not_list_nothing_is_told() {
+        let tenant = Ok(grants(r#","names":{"users":["a-*"]},"adopt":{"users":["legacy-*"]}"#));
+        let said = |name, asked| told(&tenant, Thing::User, name, asked).map_err(|refused| refused.reason);
+        for asked in [Adoption::Never, Adoption::IfUnowned] {
+            for name in [None, Some("a-x"), Some("A-X"), Some("legacy-x")] {
+                assert_eq!(said(name, asked), Ok(()), "{name:?}");
+            }
+        }
+        assert_eq!(said(Some("boss"), Adoption::Never), Err(Reason::NameNotAllowed));
+        assert_eq!(said(Some("boss"), Adoption::IfUnowned), Err(Reason::AdoptionNotAllowed));
+        let none = Err(Verdict::new(Reason::NotATenant));
+        assert!(told(&none, Thing::User, Some("a-x"), Adoption::Never).is_err());
+        assert!(told(&none, Thing::User, None, Adoption::Never).is_ok());
     }
 
     #[test]

@@ -108,6 +108,28 @@ pub fn next(wish: &Wish<'_>) -> Result<Attachment, Verdict> {
     }
 }
 
+/// Refuses RamPolicies that say more than the tenant allows, before who is to have them is made. `Some`: this one has to be looked at first. One that is
+/// not there yet, or that nobody understands, is judged when it is attached.
+///
+/// # Errors
+/// The first that is too much.
+pub fn judged(
+    wanted: &[PolicyAttachment],
+    references: &References,
+    documents: &Documents,
+    grants: &Grants,
+) -> Result<Option<PolicyRef>, Verdict> {
+    let of_the_namespace = wanted.iter().filter(|policy| policy.kind == PolicyKind::RamPolicy);
+    for policy in of_the_namespace.filter_map(|policy| resolve(policy, references).ok()) {
+        match documents.get(&policy) {
+            None => return Ok(Some(policy)),
+            Some(None) => {}
+            Some(document) => grants.document(document.as_ref(), &policy.name)?,
+        }
+    }
+    Ok(None)
+}
+
 /// What `Exclusive` takes away, as far as that was looked at.
 #[must_use]
 pub fn unwanted(wish: &Wish<'_>) -> Vec<PolicyRef> {

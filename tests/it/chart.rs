@@ -128,6 +128,8 @@ async fn values_are_rendered() {
             "RoleBinding",
             "ServiceAccount",
             "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
             "ValidatingAdmissionPolicyBinding",
         ]
     );
@@ -250,11 +252,16 @@ async fn what_gives_power_can_be_chosen() {
     });
     assert_eq!(rules(&restarting, "apps"), [&rule]);
 
-    let binding = |documents: &[Value]| of_kind(documents, "ValidatingAdmissionPolicyBinding")[0]["spec"].clone();
-    let name = json!({"policyName": "shard-ram-operator-revocations", "validationActions": ["Deny"]});
-    assert_eq!(binding(&usual), name);
+    let binding = |documents: &[Value], of: &str| {
+        let bindings = of_kind(documents, "ValidatingAdmissionPolicyBinding");
+        let found = bindings.into_iter().find(|binding| binding["spec"]["policyName"] == of);
+        found.expect("a binding")["spec"].clone()
+    };
     let labelled = rendered(&["watchLabelSelector=shard=a"]).await;
-    assert_eq!(binding(&labelled)["matchResources"]["objectSelector"], json!({"matchLabels": {"shard": "a"}}));
+    for of in ["shard-ram-operator-revocations", "shard-ram-operator-finalizers"] {
+        assert_eq!(binding(&usual, of), json!({"policyName": of, "validationActions": ["Deny"]}));
+        assert_eq!(binding(&labelled, of)["matchResources"]["objectSelector"], json!({"matchLabels": {"shard": "a"}}));
+    }
     let open = rendered(&["admissionPolicies.enabled=false"]).await;
     for kind in ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"] {
         assert_eq!(of_kind(&open, kind).len(), 0, "{kind}");
@@ -788,7 +795,7 @@ async fn what_a_tenant_does_not_allow_is_refused_when_it_is_applied() {
         "attach": {"system": ["AliyunOTS*"], "custom": ["shared-*"], "groups": ["readers"]},
         "adopt": {"users": ["legacy-*"]},
     });
-    world.tenant(tenant).await;
+    world.tenant(tenant.clone()).await;
     let wide = json!({"accountRef": {"name": name}, "namespaceSelector": {"matchLabels": {"ram-test": "nobody"}}});
     let others = json!({"kind": "RamTenant", "metadata": {"name": format!("{name}-others")}, "spec": wide});
     world.apply(others).await;
@@ -840,6 +847,89 @@ async fn what_a_tenant_does_not_allow_is_refused_when_it_is_applied() {
     ] {
         // Policies and what they read are in force a moment after they were made.
         eventually("a refusal that names the tenant", || refused(kind, spec.clone(), says)).await;
+    }
+    // What a tenant that bounds documents refuses, and what it leaves to the operator.
+    let mut bounding = tenant.clone();
+    merge(
+        &mut bounding,
+        json!({
+            "documents": {"actions": ["ots:*", "oss:Get?bject"], "resources": ["acs:ots:*:*:instance/team-a-*", "acs:oss:*(x)\\*"]},
+            "adopt": {"groups": ["legacy-*"]}, "names": {"groups": ["mine-*"]},
+        }),
+    );
+    let references = json!({"policies": [{"type": "RamPolicy", "name": "sensors"}]});
+    for kind in ["RamUser", "RamGroup"] {
+        eventually("a refusal of documents", || refused(kind, references.clone(), "documents")).await;
+    }
+    world.tenant(bounding).await;
+    eventually("the bounds to be in force", || async {
+        world.try_apply(object("RamGroup", "new", with(references.clone()))).await.map(|_| ())
+    })
+    .await;
+    let _ = world.dynamic("RamGroup", Some(ns)).delete("new", &DeleteParams::default()).await;
+    let inside = "acs:ots:*:*:instance/team-a-x";
+    let statement = |effect: &str, action: &str, resource: &str| json!({"effect": effect, "actions": ["ots:GetRow", action], "resources": [inside, resource]});
+    let statements = |all: &[Value]| json!({"statements": all});
+    let document = |text: &str| json!({"documentJson": text});
+    for (kind, spec, says) in [
+        ("RamPolicy", statements(&[statement("Deny", "*", "*"), statement("Allow", "*", inside)]), "documents.actions"),
+        ("RamPolicy", statements(&[statement("Allow", "o*s:*", inside)]), "documents.actions"),
+        ("RamPolicy", statements(&[statement("Allow", "oss:Get*", inside)]), "documents.actions"),
+        ("RamPolicy", statements(&[statement("Allow", "ots:*", "*")]), "documents.resources"),
+        (
+            "RamPolicy",
+            statements(&[statement("Allow", "ots:*", "acs:ots:*:*:instance/TEAM-A-x")]),
+            "documents.resources",
+        ),
+        (
+            "RamPolicy",
+            statements(&[statement("Allow", "ots:*", "acs:ots:*:*:instance/team-a-${acs:x}")]),
+            "documents.resources",
+        ),
+        ("RamPolicy", statements(&[statement("Allow", "ots:*", "acs:oss:xx\\")]), "documents.resources"),
+        (
+            "RamPolicy",
+            document(r#"{"Version":"1","Statement":{"Effect":"Allow","NotAction" : "ram:*","Resource":"*"}}"#),
+            "NotAction",
+        ),
+        (
+            "RamPolicy",
+            document(r#"{"Version":"1","Statement":{"Effect":"Allow","Action":"ots:*","NotResource":"*"}}"#),
+            "NotResource",
+        ),
+        (
+            "RamUser",
+            json!({"userName": "prod.a-b", "adoption": "IfUnowned", "deletionPolicy": "Retain"}),
+            "adopt.users",
+        ),
+        (
+            "RamGroup",
+            json!({"groupName": "mine-x", "adoption": "IfUnowned", "deletionPolicy": "Retain"}),
+            "adopt.groups",
+        ),
+        ("RamUser", json!({"userName": "boss", "management": "Observe"}), "adopt.users"),
+    ] {
+        eventually("a refusal that names the tenant's documents", || refused(kind, spec.clone(), says)).await;
+    }
+    for (n, (kind, spec)) in [
+        (
+            "RamPolicy",
+            statements(&[
+                statement("Deny", "ram:*", "*"),
+                statement("Allow", "OTS:*", "acs:ots:cn-x:1:instance/team-a-*"),
+            ]),
+        ),
+        ("RamPolicy", statements(&[statement("Allow", "oss:getObject", "acs:oss:y(x)\\z")])),
+        // Not refused surely enough.
+        ("RamPolicy", document(r#"{"Version":"1","Statement":{"Effect":"Deny","NotAction":"ram:*","Resource":"*"}}"#)),
+        ("RamPolicy", document(r#"{"Version":"1","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#)),
+        ("RamGroup", references.clone()),
+        ("RamGroup", json!({"groupName": "legacy-x", "adoption": "IfUnowned", "deletionPolicy": "Retain"})),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        world.apply(object(kind, &format!("bounded-{n}"), with(spec))).await;
     }
     for (n, spec) in [
         json!({"policies": [{"type": "System", "name": "AliyunOTSFullAccess"}, {"type": "Custom", "name": "Shared-x"}]}),

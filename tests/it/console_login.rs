@@ -257,13 +257,13 @@ async fn without_the_tenants_word_nobody_logs_on_and_a_foreign_secret_stays() {
     world.user("alice", generate(json!({}))).await;
     world.ready("RamUser", "alice", "False", "ConsoleLoginNotAllowed").await;
     assert!(world.secrets().get_opt("first").await.expect("an answer").is_none());
-    world.writes();
+    no_writes(&world);
     let foreign: Secret =
         serde_json::from_value(json!({"metadata": {"name": "first"}, "stringData": {"mine": "x"}})).expect("a Secret");
     world.secrets().create(&PostParams::default(), &foreign).await.expect("made");
     world.tenant(json!({"attach": {"system": ["AliyunOTS*"]}, "consoleLogin": "Allow"})).await;
     world.ready("RamUser", "alice", "False", "SecretConflict").await;
-    no_writes(&world);
+    assert_eq!(world.writes(), [line(&world, "CreateUser")]);
     assert!(world.secrets().get("first").await.expect("there").data.expect("data").contains_key("mine"));
     world.examine(Some(&operator)).await;
     operator.stop().await;

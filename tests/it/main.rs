@@ -28,6 +28,7 @@ mod emulator_mfa;
 mod emulator_policies;
 mod emulator_settings;
 mod ends;
+mod escape;
 mod examples;
 mod faults;
 mod freeze;

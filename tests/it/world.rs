@@ -84,7 +84,7 @@ pub struct World {
     /// The first namespace, which the tenant selects.
     pub ns: String,
     /// How much had been logged when it began.
-    logged: oracle::Mark,
+    pub logged: oracle::Mark,
 }
 
 /// Names of corners that were left clean, and may be used again.

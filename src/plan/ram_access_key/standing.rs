@@ -44,7 +44,10 @@ pub fn standing(seen: &Seen, now: Timestamp) -> Standing {
     if journal.is_revoked(id) {
         return Standing::Lost;
     }
-    let by_intent = journal.intents.iter().any(|intent| secret.intent.as_deref() == Some(&intent.id));
+    // Whoever may write the Secret can name an open intent in it; a key that was there before it was not made by it.
+    let by_intent = journal.intents.iter().any(|intent| {
+        secret.intent.as_deref() == Some(&intent.id) && !intent.known_ids.iter().any(|known| known == id)
+    });
     // A key that was taken for a stray meanwhile is on its way out, whoever publishes it late.
     let taken = seen.sibling_has(id) || journal.retiring.iter().any(|key| key.id == id && key.why == Why::Stray);
     if journal.access_key_id.as_deref() == Some(id) || (by_intent && !taken) {

@@ -433,6 +433,24 @@ fn our_own_note_of_the_account_wins_over_the_secrets() {
 }
 
 #[test]
+fn a_secret_that_names_an_open_intent_makes_no_key_from_before_it_ours() {
+    let mut seen = fresh();
+    keys(&mut seen).push(key("LTAIforeign", KeyStatus::Active, ago(OVERLAP)));
+    seen.secret = SecretSeen::Ours(Published {
+        id: Some("LTAIforeign".to_owned()),
+        intact: true,
+        intent: Some("open".to_owned()),
+        ..Published::default()
+    });
+    seen.journal.intents = vec![intent("open", now())];
+    assert_eq!(standing(&seen, now()), Standing::Published("LTAIforeign".to_owned()));
+    seen.journal.intents[0].known_ids = vec!["LTAIforeign".to_owned()];
+    assert_eq!(standing(&seen, now()), Standing::Unexplained("LTAIforeign".to_owned()));
+    seen.proofs.insert("LTAIforeign".to_owned(), Proof::NotYet);
+    assert_eq!(standing(&seen, now()), Standing::Lost);
+}
+
+#[test]
 fn a_key_that_somebody_waits_for_is_not_deleted_and_a_restore_that_failed_says_so() {
     let mut seen = seen();
     keys(&mut seen).push(key("LTAIold", KeyStatus::Inactive, ago(OVERLAP * 9)));

@@ -8,7 +8,7 @@ mod tests;
 
 use jiff::Timestamp;
 
-use super::adoption::{Adopting, placed};
+use super::adoption::{Adopting, placed, told};
 use super::attachments::{self, Attachment, Documents, References, Wish};
 use super::marker::Marker;
 use super::ownership::{Elsewhere, Known, Ownership, ownership_by_marker, retaken, surely_gone};
@@ -131,17 +131,26 @@ fn live(seen: &Seen) -> Result<Step, Verdict> {
         return Err(Verdict::new(Reason::AccountNotReady));
     };
     let Some(group) = &ram.group else {
+        tell(seen)?;
         unpaused(seen.paused)?;
         account.open()?;
-        granted(seen)?.policies(seen.spec.policies.iter().flatten())?;
+        let grants = granted(seen)?;
+        let policies = seen.spec.policies.as_deref().unwrap_or_default();
+        grants.policies(policies)?;
+        if let Some(policy) = attachments::judged(policies, &seen.references, &seen.documents, grants)? {
+            return Ok(Step::LookAtPolicy(policy));
+        }
         let comments = marker.append_to(seen.spec.comments.as_deref().unwrap_or_default());
         return Ok(if seen.finalizer { Step::Create(comments) } else { Step::AddFinalizer });
     };
     match whose(seen, marker, group) {
-        Ownership::Not(Reason::Foreign) if seen.spec.adoption == Adoption::IfUnowned => {
-            return adopt::next(seen, ram, group, marker);
+        Ownership::Not(reason) => {
+            tell(seen)?;
+            if reason == Reason::Foreign && seen.spec.adoption == Adoption::IfUnowned {
+                return adopt::next(seen, ram, group, marker);
+            }
+            return Err(Verdict::new(reason).about(&group.name));
         }
-        Ownership::Not(reason) => return Err(Verdict::new(reason).about(&group.name)),
         Ownership::MarkerMissing => retaken(seen.memory.group_id.is_some(), &seen.tenant)?,
         Ownership::Ours => {}
     }
@@ -157,6 +166,14 @@ fn live(seen: &Seen) -> Result<Step, Verdict> {
         return Ok(Step::Comment(comments));
     }
     policies(seen, ram)
+}
+
+/// What became of a group that this object had is told in any case.
+fn tell(seen: &Seen) -> Result<(), Verdict> {
+    match &seen.memory.group_id {
+        Some(_) => Ok(()),
+        None => told(&seen.tenant, Thing::Group, seen.spec.group_name.as_deref(), seen.spec.adoption),
+    }
 }
 
 /// What is to become of the policies, if they are managed.

@@ -167,6 +167,8 @@ fn a_group_is_adopted_within_the_tenants_bounds_and_loses_nothing_at_first() {
     seen.spec.group_name = Some("admins".to_owned());
     assert_eq!(why(&seen), Reason::AdoptionNotAllowed);
     seen.spec.adoption = Adoption::Never;
+    assert_eq!(why(&seen), Reason::NameNotAllowed, "not even that there is one");
+    seen.spec.group_name = Some("legacy-a".to_owned());
     assert_eq!(why(&seen), Reason::Foreign);
 }
 

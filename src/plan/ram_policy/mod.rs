@@ -8,7 +8,7 @@ mod tests;
 
 use jiff::Timestamp;
 
-use super::adoption::{Adopting, placed};
+use super::adoption::{Adopting, placed, told};
 use super::document::Document;
 use super::marker::Marker;
 use super::ownership::{Elsewhere, Known, Ownership, ownership_by_marker, retaken, surely_gone};
@@ -142,6 +142,7 @@ fn live(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
     };
     let document = wanted(seen)?;
     let Some(policy) = &ram.policy else {
+        tell(seen)?;
         unpaused(seen.paused)?;
         account.open()?;
         granted(seen, &document)?;
@@ -150,10 +151,13 @@ fn live(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
         return Ok(if seen.finalizer { step } else { Step::AddFinalizer });
     };
     match whose(seen, marker, policy) {
-        Ownership::Not(Reason::Foreign) if seen.spec.adoption == Adoption::IfUnowned => {
-            return adopt::next(seen, &document, policy, marker);
+        Ownership::Not(reason) => {
+            tell(seen)?;
+            if reason == Reason::Foreign && seen.spec.adoption == Adoption::IfUnowned {
+                return adopt::next(seen, &document, policy, marker);
+            }
+            return Err(Verdict::new(reason));
         }
-        Ownership::Not(reason) => return Err(Verdict::new(reason)),
         Ownership::MarkerMissing => retaken(seen.memory.create_time.is_some(), &seen.tenant)?,
         Ownership::Ours => {}
     }
@@ -182,6 +186,14 @@ fn live(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
         Ok(()) => Verdict::new(Reason::Available),
         Err(refused) => refused.again_in(LATER),
     })
+}
+
+/// What became of a policy that this object had is told in any case.
+fn tell(seen: &Seen) -> Result<(), Verdict> {
+    match &seen.memory.create_time {
+        Some(_) => Ok(()),
+        None => told(&seen.tenant, Thing::Policy, seen.spec.policy_name.as_deref(), seen.spec.adoption),
+    }
 }
 
 /// Whether this very document was written so recently that RAM may not show it yet.

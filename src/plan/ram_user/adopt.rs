@@ -5,7 +5,7 @@ use super::super::attachments::{self, Reference, resolved, unwanted};
 use super::super::document::Document;
 use super::super::tenant::{Grants, Thing};
 use super::super::{Reason, Verdict, unpaused};
-use super::live::{changes, wish};
+use super::live::{asked, changes, wish};
 use super::{InRam, Ownership, Seen, Step, groups, whose};
 use crate::api::{Attachments, LoginState, MfaState};
 use crate::plan::marker::Marker;
@@ -18,8 +18,7 @@ pub(super) fn next(seen: &Seen, ram: &InRam, user: &User, marker: &Marker) -> Re
     let grants = seen.tenant.as_ref().map_err(Clone::clone)?;
     grants.adopts(Thing::User, seen.spec.user_name.as_deref())?;
     grants.limit()?;
-    grants.policies(seen.spec.policies.iter().flatten())?;
-    groups::allowed(seen, grants)?;
+    asked(seen, grants)?;
     if let Some(step) = within(seen, ram, grants, true)? {
         return Ok(step);
     }

@@ -60,6 +60,18 @@ pub(super) fn allowed(seen: &Seen, grants: &Grants) -> Result<(), Verdict> {
     groups.try_for_each(|group| grants.group(&group.name))
 }
 
+/// Whether all that the user would get by joining may be had, before it is made. What is not there yet is waited for afterwards.
+pub(super) fn judged(seen: &Seen, grants: &Grants) -> Result<Option<Step>, Verdict> {
+    for name in seen.spec.groups.iter().flatten().filter_map(|group| resolve(seen, group).ok()) {
+        match contents(seen, grants, &name) {
+            Ok(None) => {}
+            Err(refused) if refused.reason == Reason::GroupNotFound => {}
+            other => return other,
+        }
+    }
+    Ok(None)
+}
+
 /// Groups that `Exclusive` makes the user leave.
 pub(super) fn unwanted<'a>(seen: &Seen, ram: &'a InRam) -> Vec<&'a String> {
     let wanted = seen.spec.groups.iter().flatten().map(|group| resolve(seen, group));

@@ -1,6 +1,6 @@
 //! A RamUser that is wanted.
 
-use super::super::adoption::{marked, placed};
+use super::super::adoption::{marked, placed, told};
 use super::super::tenant::{Grants, Thing};
 use super::super::timing::{LATER, SOON};
 use super::super::{Reason, Verdict, unpaused};
@@ -19,10 +19,13 @@ pub(super) fn next(seen: &Seen) -> Result<Step, Verdict> {
     };
     let Some(user) = &ram.user else { return create(seen, ram, marker) };
     match whose(seen, marker, user) {
-        Ownership::Not(Reason::Foreign) if seen.spec.adoption == Adoption::IfUnowned => {
-            return adopt::next(seen, ram, user, marker);
+        Ownership::Not(reason) => {
+            tell(seen)?;
+            if reason == Reason::Foreign && seen.spec.adoption == Adoption::IfUnowned {
+                return adopt::next(seen, ram, user, marker);
+            }
+            return Err(Verdict::new(reason).about(&user.user_name));
         }
-        Ownership::Not(reason) => return Err(Verdict::new(reason).about(&user.user_name)),
         Ownership::MarkerMissing => retaken(seen.memory.user_id.is_some(), &seen.tenant)?,
         Ownership::Ours => {}
     }
@@ -47,16 +50,31 @@ pub(super) fn next(seen: &Seen) -> Result<Step, Verdict> {
     policies(seen, ram)
 }
 
+/// What became of a user that this object had is told in any case.
+fn tell(seen: &Seen) -> Result<(), Verdict> {
+    match &seen.memory.user_id {
+        Some(_) => Ok(()),
+        None => told(&seen.tenant, Thing::User, seen.spec.user_name.as_deref(), seen.spec.adoption),
+    }
+}
+
 fn create(seen: &Seen, ram: &InRam, marker: &Marker) -> Result<Step, Verdict> {
     if let Some(name) = &ram.renamed_to {
         return Err(Verdict::new(Reason::UserRenamed).about(format!("it is called {name} now")));
     }
+    tell(seen)?;
     unpaused(seen.paused)?;
     seen.account.as_ref().map_err(Clone::clone)?.open()?;
     let spec = &seen.spec;
     let grants = granted(seen)?;
-    grants.policies(spec.policies.iter().flatten())?;
-    groups::allowed(seen, grants)?;
+    asked(seen, grants)?;
+    let policies = spec.policies.as_deref().unwrap_or_default();
+    if let Some(policy) = attachments::judged(policies, &seen.references, &seen.documents, grants)? {
+        return Ok(Step::LookAtPolicy(policy));
+    }
+    if let Some(look) = groups::judged(seen, grants)? {
+        return Ok(look);
+    }
     if !seen.finalizer {
         return Ok(Step::AddFinalizer);
     }
@@ -77,6 +95,16 @@ pub(super) fn granted(seen: &Seen) -> Result<&Grants, Verdict> {
     placed(grants, Thing::User, spec.user_name.as_deref(), adopted, spec.deletion_policy)?;
     grants.limit()?;
     Ok(grants)
+}
+
+/// The tenant's word on all that the spec asks for, before the first of it is written: nothing is left half done.
+pub(super) fn asked(seen: &Seen, grants: &Grants) -> Result<(), Verdict> {
+    grants.policies(seen.spec.policies.iter().flatten())?;
+    groups::allowed(seen, grants)?;
+    match &seen.spec.console_login {
+        Some(login) if login.state == LoginState::Enabled => grants.console_login(),
+        _ => Ok(()),
+    }
 }
 
 /// What differs; an `adopted` user keeps the text that it has, unless there is another one.
@@ -144,15 +172,7 @@ fn suspended(seen: &Seen) -> Verdict {
 
 /// What exists stays when the tenant is gone; the object says so.
 pub(super) fn rest(seen: &Seen, drift: &[String]) -> Verdict {
-    let allowed = |grants: &Grants| {
-        grants.policies(seen.spec.policies.iter().flatten())?;
-        groups::allowed(seen, grants)?;
-        if seen.spec.console_login.as_ref().is_some_and(|login| login.state == LoginState::Enabled) {
-            grants.console_login()?;
-        }
-        Ok(())
-    };
-    let mut verdict = match granted(seen).map(allowed) {
+    let mut verdict = match granted(seen).map(|grants| asked(seen, grants)) {
         Ok(Ok(())) if seen.spec.state == UserState::Suspended => suspended(seen),
         Ok(Ok(())) => Verdict::new(Reason::Available),
         Ok(Err(refused)) => refused,

@@ -173,6 +173,17 @@ fn whose_user_it_is() {
     let mut seen = seen();
     seen.memory.user_id = Some("299999999999999999".to_owned());
     assert_eq!(reason(&seen), Reason::Replaced);
+    // Of a name that the tenant does not list the same is said whether there is a user or not, paused or not.
+    seen.memory = Memory::default();
+    seen.spec.user_name = Some("boss".to_owned());
+    let named = |comments: &str| User { user_name: "boss".to_owned(), ..user(comments) };
+    for found in [None, Some(named("a person's")), Some(named(&other.append_to("")))] {
+        ram(&mut seen).user = found;
+        for paused in [false, true] {
+            seen.paused = paused;
+            assert_eq!(reason(&seen), Reason::NameNotAllowed);
+        }
+    }
 }
 
 #[test]
@@ -332,6 +343,15 @@ fn a_group_is_joined_only_if_all_that_it_holds_may_be_had() {
     }
     with_tenant(&mut seen, r#","documents":{"actions":["ots:*"],"resources":["*"]}"#);
     assert_eq!(step(&seen), Step::JoinGroup("readers".to_owned()));
+    // Before the user is made, too.
+    let mut new = Seen { memory: Memory::default(), ram: Some(InRam::default()), ..seen.clone() };
+    assert!(matches!(step(&new), Step::CreateUser(_)));
+    with_tenant(&mut new, "");
+    assert_eq!(reason(&new), Reason::GroupExceedsTenant);
+    new.contents.insert("readers".to_owned(), None);
+    assert!(matches!(step(&new), Step::CreateUser(_)), "a group that is to come is waited for");
+    new.contents.clear();
+    assert_eq!(step(&new), Step::LookAtGroup("readers".to_owned()));
     seen.groups_full = true;
     assert_eq!(reason(&seen), Reason::QuotaReached);
     ram(&mut seen).groups = vec!["Readers".to_owned()];
@@ -374,9 +394,15 @@ fn a_policy_of_the_namespace_is_attached_by_what_it_says() {
     seen.documents.insert(found.clone(), None);
     assert_eq!(reason(&seen), Reason::DocumentNotAllowed);
     seen.documents.insert(found.clone(), document("Allow"));
-    assert_eq!(step(&seen), Step::AttachPolicy(found));
+    assert_eq!(step(&seen), Step::AttachPolicy(found.clone()));
+    let mut new = Seen { memory: Memory::default(), ram: Some(InRam::default()), ..seen.clone() };
+    assert!(matches!(step(&new), Step::CreateUser(_)));
     with_tenant(&mut seen, r#","documents":{"actions":["ots:Get*"],"resources":["*"]}"#);
     assert_eq!(reason(&seen), Reason::DocumentNotAllowed);
+    new.tenant.clone_from(&seen.tenant);
+    assert_eq!(reason(&new), Reason::DocumentNotAllowed, "not even the user is made");
+    new.documents.clear();
+    assert_eq!(step(&new), Step::LookAtPolicy(found));
 }
 
 fn login(seen: &mut Seen, text: &str) {
@@ -422,6 +448,8 @@ fn a_password_is_written_to_its_secret_before_ram_gets_it_and_only_within_the_gr
     seen.paused = false;
     with_tenant(&mut seen, "");
     assert_eq!(reason(&seen), Reason::ConsoleLoginNotAllowed);
+    let new = Seen { memory: Memory::default(), ram: Some(InRam::default()), ..seen.clone() };
+    assert_eq!(reason(&new), Reason::ConsoleLoginNotAllowed, "not even the user is made");
     with_tenant(&mut seen, r#","consoleLogin":"Allow""#);
     seen.account = Ok(account());
     assert_eq!(reason(&seen), Reason::DomainUnknown);

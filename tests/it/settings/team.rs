@@ -72,7 +72,7 @@ async fn life(name: &'static str, mut options: Options) {
     assert_eq!(shown.members, [world.ram_name("alice")]);
 
     rewritten(&world, &options, &policy).await;
-    dissolved(&world, &options, &policy, &object, &group).await;
+    dissolved(&world, &options, &policy, object, &group).await;
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }
