@@ -98,6 +98,8 @@ fn it_is_made_behind_a_finalizer_and_within_the_tenants_bounds() {
     assert_eq!(why(&seen), Reason::DocumentInvalid);
     seen.paused = true;
     seen.spec.document_json = Some(text("ots:Get*"));
+    assert_eq!(why(&seen), Reason::NameNotAllowed, "nothing is told of a name that is not the tenant's, paused or not");
+    seen.spec.policy_name = None;
     assert_eq!(why(&seen), Reason::Paused);
 }
 

@@ -601,7 +601,7 @@ fn a_log_on_that_went_by_a_suspension_comes_back_with_another_password() {
         (GENERATE, "k.new", create_with_password()),
         // Nobody knows whether it is another one.
         (GENERATE, "other.old", create_with_password()),
-        (FROM_SECRET, "k.old", create_with_password()),
+        (FROM_SECRET, "k.old", Step::RecordPassword("k.old".to_owned())),
     ] {
         let mut seen = with_login(text);
         seen.memory.login = Some(carried_out(LoginState::Disabled));
