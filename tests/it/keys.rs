@@ -230,6 +230,10 @@ async fn state_disables_and_enables_but_a_persons_hand_is_respected() {
     world.key("ingest", "reader", json!({"state": "Active"})).await;
     world.available("RamAccessKey", "ingest").await;
     assert_eq!(world.writes(), ["UpdateAccessKey #1 Inactive", "UpdateAccessKey #1 Active"]);
+    let told = world.events("ingest").await;
+    for reason in ["KeyDisabled", "KeyEnabled"] {
+        assert!(told.iter().any(|event| event == reason), "{reason}: {told:?}");
+    }
     world.ram.person().set_key_status(&id, false);
     // Only RAM changed, so a look has to be asked for.
     world.reconcile("RamAccessKey", "ingest").await;
@@ -442,6 +446,10 @@ async fn retain_and_disable_leave_what_they_say() {
         world.gone("RamAccessKey", name).await;
     }
     assert_eq!(world.keys_in_ram(&world.ram_name("reader")), [(stays.clone(), true), (sleeps, false)].into());
+    for name in ["stays", "sleeps"] {
+        let told = world.events(name).await;
+        assert!(told.iter().any(|event| event == "Retained"), "{name}: {told:?}");
+    }
     let secret = world.secrets().get("stays").await.expect("the Secret stays");
     assert!(
         !secret.annotations().keys().chain(secret.labels().keys()).any(|key| key.starts_with("ram-operator.dev/")),
@@ -449,6 +457,20 @@ async fn retain_and_disable_leave_what_they_say() {
         secret.metadata
     );
     assert_eq!(world.pair("stays").await.0, stays);
+
+    // Without its Secret nobody could use the pair: `Retain` only disables, and says so.
+    world.user("writer", json!({})).await;
+    world.key("lost", "writer", json!({"deletionPolicy": "Retain"})).await;
+    world.available("RamAccessKey", "lost").await;
+    let (lost, _) = world.pair("lost").await;
+    world.annotate("RamAccessKey", "lost", annotation::PAUSED, "true").await;
+    world.secrets().delete("lost", &DeleteParams::default()).await.expect("deleted");
+    world.ready("RamAccessKey", "lost", "False", "Paused").await;
+    world.delete("RamAccessKey", "lost").await;
+    world.gone("RamAccessKey", "lost").await;
+    assert_eq!(world.keys_in_ram(&world.ram_name("writer")), [(lost, false)].into());
+    let told = world.events("lost").await;
+    assert!(told.iter().any(|event| event == "RetainRefused"), "{told:?}");
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }
