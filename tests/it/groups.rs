@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::rotation::{assert_says, no_writes};
 use crate::support::operator::Running;
-use crate::support::ram::{Fault, FaultKind};
+use crate::support::ram::{Fault, FaultKind, RolePreset, Trust};
 use crate::world::{World, condition, eventually, merge};
 
 const READ: &str = "AliyunOTSReadOnlyAccess";
@@ -313,6 +313,16 @@ async fn what_cannot_go_is_left_to_revocations_and_goes_when_it_can() {
     person.create_user("mallory", "");
     person.add_to_group("mallory", &group_name);
     person.attach("mallory", "Custom", &policy_name);
+    person.create_group("outsiders");
+    person.attach_to_group("outsiders", "Custom", &policy_name);
+    person.add_role(&RolePreset::new("auditor", Trust::Account));
+    person.attach_to_role("auditor", "Custom", &policy_name);
+    // Who else has it is to be seen before anybody asks for its deletion.
+    let shown = looked(&world, "RamPolicy", "sensors").await;
+    let mut groups = ["outsiders", group_name.as_str()];
+    groups.sort_unstable();
+    let wanted = json!({"users": ["mallory"], "groups": groups, "roles": ["auditor"]});
+    assert_eq!((&shown["status"]["attachedTo"], &shown["status"]["attachmentCount"]), (&wanted, &json!(4)));
     world.writes();
     for (kind, name) in [("RamGroup", "readers"), ("RamPolicy", "sensors")] {
         world.delete(kind, name).await;
@@ -328,12 +338,18 @@ async fn what_cannot_go_is_left_to_revocations_and_goes_when_it_can() {
             condition(&o.data, "Ready").map(|c| c["message"].to_string()).unwrap_or_default()
         };
         let blocked = all.iter().filter(|o| says(o).contains("mallory")).count();
-        if blocked == 2 { Ok(()) } else { Err(format!("{:?}", all.iter().map(says).collect::<Vec<_>>())) }
+        let all_named = all
+            .iter()
+            .any(|o| ["user mallory", "group outsiders", "role auditor"].iter().all(|holder| says(o).contains(holder)));
+        let done = blocked == 2 && all_named;
+        if done { Ok(()) } else { Err(format!("{:?}", all.iter().map(says).collect::<Vec<_>>())) }
     })
     .await;
     no_writes(&world);
     person.remove_from_group("mallory", &group_name);
     person.detach("mallory", "Custom", &policy_name);
+    person.detach_from_group("outsiders", "Custom", &policy_name);
+    person.detach_from_role("auditor", "Custom", &policy_name);
     // Once: who writes an object all the time keeps others from it.
     for order in orders().await.into_iter().filter(ours) {
         world.poke("RamRevocation", &order.name_any()).await;
