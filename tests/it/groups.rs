@@ -96,6 +96,8 @@ async fn a_policy_is_made_changed_repaired_and_deleted() {
     }
     let shown = world.ram.snapshot().policies[&name].clone();
     assert_eq!((shown.versions.len(), shown.default_version.as_str()), (5, "v7"));
+    let told = world.events("sensors").await;
+    assert!(told.iter().any(|event| event == "DocumentChanged"), "{told:?}");
 
     // Another default version, and a wider document, are drift.
     world.clock.advance(Duration::from_mins(2));
@@ -248,6 +250,12 @@ async fn a_group_of_the_account_is_joined_only_within_the_tenants_bounds() {
     let world = corner("join").await;
     let operator = world.operator().await;
     let person = world.ram.person();
+    member(&world, "early", json!([{"type": "Ram", "name": "readers"}])).await;
+    let object = world.ready("RamUser", "early", "False", "GroupNotFound").await;
+    assert_eq!(condition(&object, "Stalled").expect("Stalled")["status"], "True");
+    world.delete("RamUser", "early").await;
+    world.gone("RamUser", "early").await;
+    world.writes();
     for name in ["readers", "admins"] {
         person.create_group(name);
     }
@@ -291,6 +299,14 @@ async fn neither_a_foreign_policy_nor_a_foreign_group_is_touched() {
         world.delete(kind, "mine").await;
         world.gone(kind, "mine").await;
     }
+    no_writes(&world);
+    // Nor is it taken over where what it says leaves no room for the marker.
+    person.set_group_comments("theirs", &"x".repeat(120));
+    tenant(&world, json!({"adopt": {"groups": ["theirs"]}})).await;
+    let spec = json!({"groupName": "theirs", "policies": [], "adoption": "IfUnowned", "deletionPolicy": "Retain"});
+    group(&world, "mine", spec).await;
+    let object = world.ready("RamGroup", "mine", "False", "NoRoomForMarker").await;
+    assert_says(&object, "Ready", &["of 128", "Shorten that text in RAM"]);
     no_writes(&world);
     world.examine(Some(&operator)).await;
     operator.stop().await;

@@ -410,6 +410,46 @@ async fn missing_and_deleted_users() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_user_waits_for_keys_that_go_and_the_others_say_that_it_does() {
+    let world = World::new("waits").await;
+    let operator = world.operator().await;
+    ready(&world).await;
+    world.key("other", "reader", json!({})).await;
+    world.available("RamAccessKey", "other").await;
+    world.writes();
+    world.ram.person().deny("DeleteAccessKey");
+    world.delete("RamAccessKey", "ingest").await;
+    world.ready("RamAccessKey", "ingest", "False", "AccessDenied").await;
+    world.delete("RamUser", "reader").await;
+    let user = world.ready("RamUser", "reader", "False", "WaitingForKeys").await;
+    assert!(condition(&user, "Ready").expect("Ready")["message"].as_str().expect("text").contains("ingest"), "{user}");
+    let key = world.ready("RamAccessKey", "other", "False", "UserDeleted").await;
+    assert!(condition(&key, "Stalled").is_none(), "{key}");
+    // User and key may both disarm the key; RAM takes that twice for once.
+    let mut writes = world.writes();
+    writes.dedup();
+    assert_eq!(writes, ["UpdateAccessKey #1 Inactive", "UpdateAccessKey #2 Inactive"]);
+    // RAM tells nobody that a right was granted: a look is asked for.
+    world.ram.person().allow("DeleteAccessKey");
+    world.poke("RamAccessKey", "ingest").await;
+    world.gone("RamAccessKey", "ingest").await;
+    world.gone("RamUser", "reader").await;
+    world.ready("RamAccessKey", "other", "False", "UserNotFound").await;
+    let name = world.ram_name("reader");
+    assert_eq!(
+        world.writes(),
+        [
+            "DeleteAccessKey #1".to_owned(),
+            "DeleteAccessKey #2".to_owned(),
+            format!("DetachPolicyFromUser {name} System/AliyunOTSReadOnlyAccess"),
+            format!("DeleteUser {name}"),
+        ]
+    );
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_goes_with_everything_in_it() {
     let world = World::new("namespace").await;
     let operator = world.operator().await;
