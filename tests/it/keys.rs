@@ -31,6 +31,19 @@ async fn published_other_than(world: &World, old: &str) -> String {
     .await
 }
 
+/// Deletes the namespace, and waits until it is gone.
+async fn delete_namespace(world: &World) {
+    let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(world.admin.clone());
+    namespaces.delete(&world.ns, &DeleteParams::default()).await.expect("deletion asked for");
+    eventually("the namespace to be gone", || async {
+        match namespaces.get_opt(&world.ns).await {
+            Ok(None) => Ok(()),
+            other => Err(format!("{:?}", other.map(|n| n.and_then(|n| n.status)))),
+        }
+    })
+    .await;
+}
+
 fn user_line(world: &World, action: &str) -> String {
     format!("{action} {}", world.ram_name("reader"))
 }
@@ -454,15 +467,7 @@ async fn a_namespace_goes_with_everything_in_it() {
     let world = World::new("namespace").await;
     let operator = world.operator().await;
     ready(&world).await;
-    let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(world.admin.clone());
-    namespaces.delete(&world.ns, &DeleteParams::default()).await.expect("deletion asked for");
-    eventually("the namespace to be gone", || async {
-        match namespaces.get_opt(&world.ns).await {
-            Ok(None) => Ok(()),
-            other => Err(format!("{:?}", other.map(|n| n.and_then(|n| n.status)))),
-        }
-    })
-    .await;
+    delete_namespace(&world).await;
     assert_eq!(world.ram.snapshot().minted_keys().count(), 0);
     assert!(!world.ram.snapshot().users.contains_key(&world.ram_name("reader")));
     operator.stop().await;
@@ -473,8 +478,9 @@ async fn retain_and_disable_leave_what_they_say() {
     let world = World::new("retain").await;
     world.tenant(json!({"attach": {"system": ["AliyunOTS*"]}, "retain": "Allow"})).await;
     let operator = world.operator().await;
-    world.user("reader", json!({})).await;
-    world.key("stays", "reader", json!({"deletionPolicy": "Retain"})).await;
+    let retain = json!({"deletionPolicy": "Retain"});
+    world.user("reader", retain.clone()).await;
+    world.key("stays", "reader", retain.clone()).await;
     world.available("RamAccessKey", "stays").await;
     world.key("sleeps", "reader", json!({"deletionPolicy": "Disable"})).await;
     world.available("RamAccessKey", "sleeps").await;
@@ -499,8 +505,8 @@ async fn retain_and_disable_leave_what_they_say() {
     assert_eq!(world.pair("stays").await.0, stays);
 
     // Without its Secret nobody could use the pair: `Retain` only disables, and says so.
-    world.user("writer", json!({})).await;
-    world.key("lost", "writer", json!({"deletionPolicy": "Retain"})).await;
+    world.user("writer", retain.clone()).await;
+    world.key("lost", "writer", retain.clone()).await;
     world.available("RamAccessKey", "lost").await;
     let (lost, _) = world.pair("lost").await;
     world.annotate("RamAccessKey", "lost", annotation::PAUSED, "true").await;
@@ -511,6 +517,14 @@ async fn retain_and_disable_leave_what_they_say() {
     assert_eq!(world.keys_in_ram(&world.ram_name("writer")), [(lost, false)].into());
     let told = world.events("lost").await;
     assert!(told.iter().any(|event| event == "RetainRefused"), "{told:?}");
+
+    // So it is when the Secret goes with its namespace, which takes no events any more.
+    world.user("archive", retain.clone()).await;
+    world.key("archive", "archive", retain).await;
+    world.available("RamAccessKey", "archive").await;
+    let (archive, _) = world.pair("archive").await;
+    delete_namespace(&world).await;
+    assert_eq!(world.keys_in_ram(&world.ram_name("archive")), [(archive, false)].into());
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }
