@@ -664,6 +664,13 @@ async fn an_account_in_use_stays_until_its_users_are_gone() {
     let waiting = world.ready("RamAccount", &world.name, "False", "InUse").await;
     assert!(message(&waiting).contains(&format!("RamUsers {}/reader", world.ns)), "{}", message(&waiting));
     assert!(message(&waiting).contains("Delete the objects"));
+    // Nobody else moves in.
+    world.user("late", json!({})).await;
+    let late = world.ready("RamUser", "late", "False", "AccountLeaving").await;
+    assert!(message(&late).contains("create the RamAccount again") && !stalled(&late), "{}", message(&late));
+    assert!(world.writes().is_empty());
+    world.delete("RamUser", "late").await;
+    world.gone("RamUser", "late").await;
     world.delete("RamUser", "reader").await;
     world.gone("RamUser", "reader").await;
     let name = world.ram_name("reader");

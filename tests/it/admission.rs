@@ -7,7 +7,7 @@ use kube::api::Api;
 use serde_json::{Value, json};
 
 use crate::support::ram::Options;
-use crate::world::{World, condition, eventually, merge, shared};
+use crate::world::{KINDS, World, condition, eventually, merge, shared};
 
 /// A change to the spec of a valid object, and a part of what the server says to it; nothing when it accepts.
 struct Case {
@@ -43,6 +43,10 @@ fn map(count: usize) -> Value {
 fn policies(system: usize, custom: usize) -> Vec<Value> {
     let policy = |kind: &str, n: usize| json!({"type": kind, "name": format!("P{n}")});
     (0..system).map(|n| policy("System", n)).chain((0..custom).map(|n| policy("Custom", n))).collect()
+}
+
+fn groups(count: usize) -> Vec<Value> {
+    texts(count).into_iter().map(|name| json!({"type": "Ram", "name": name})).collect()
 }
 
 /// As many items as asked for, all alike.
@@ -134,6 +138,17 @@ fn user_cases() -> Vec<Case> {
         no(json!({"policies": [{"type": "System", "name": "A", "version": "v1"}]}), "unknown field \"spec.policies[0].version\""),
         no(json!({"policies": ["A"]}), "spec.policies[0] in body must be of type object"),
         no(json!({"policies": "A"}), "spec.policies in body must be of type array"),
+        no(json!({"policies": [{"type": "RamPolicy", "name": "A"}]}), "`name` must be that of a RamPolicy for the type 'RamPolicy'"),
+        // groups
+        ok(json!({"groups": []})),
+        ok(json!({"groups": [{"type": "Ram", "name": "readers"}, {"type": "RamGroup", "name": "readers"}]})),
+        ok(json!({"groups": groups(10)})),
+        no(json!({"groups": groups(11)}), "spec.groups: Too many: 11: must have at most 10 items"),
+        no(json!({"groups": items(2, &json!({"type": "Ram", "name": "readers"}))}), "`groups` must not name a group twice"),
+        no(json!({"groups": [{"name": "readers"}]}), "spec.groups[0].type: Required value"),
+        no(json!({"groups": [{"type": "Custom", "name": "readers"}]}), "spec.groups[0].type: Unsupported value: \"Custom\": supported values: \"Ram\", \"RamGroup\""),
+        no(json!({"groups": [{"type": "Ram", "name": "-a"}]}), "spec.groups[0].name in body should match"),
+        no(json!({"groups": [{"type": "Ram", "name": x(65)}]}), "spec.groups[0].name: Too long: may not be more than 64 bytes"),
         // virtualMfa
         ok(json!({"virtualMfa": {"secret": {"name": "bob-mfa"}}})),
         ok(json!({"virtualMfa": {"secret": {"name": "bob-mfa", "labels": {"team": "a"}, "annotations": {"a/b": "any text"}}, "bind": "User"}})),
@@ -450,6 +465,156 @@ fn tenant_cases() -> Vec<Case> {
     ]
 }
 
+/// A statement of a policy, changed.
+fn statement(more: Value) -> Value {
+    let mut statement = json!({"effect": "Allow", "actions": ["ots:Get*"], "resources": ["acs:ots:*:*:instance/a"]});
+    merge(&mut statement, more);
+    statement
+}
+
+#[rustfmt::skip] // One line a case.
+fn policy_cases() -> Vec<Case> {
+    let one = "exactly one of `statements` and `documentJson` must be given";
+    let named = "`policyName` must be given for the management 'Observe' and for the adoption 'IfUnowned'";
+    let of = |more: Value| json!({"statements": [statement(more)]});
+    let conditions = |count: usize| -> Value {
+        texts(count).into_iter().map(|key| (key, json!({"acs:SourceIp": ["203.0.113.0/24"]}))).collect()
+    };
+    vec![
+        ok(json!({})),
+        no(json!({"statement": []}), "unknown field \"spec.statement\""),
+        ok(json!({"accountRef": {"name": "prod"}})),
+        no(json!({"accountRef": {"name": "Prod"}}), "spec.accountRef.name in body should match"),
+        // policyName
+        ok(json!({"policyName": "a"})),
+        ok(json!({"policyName": "Shared-9"})),
+        ok(json!({"policyName": x(128)})),
+        no(json!({"policyName": x(129)}), "spec.policyName: Too long: may not be more than 128 bytes"),
+        no(json!({"policyName": ""}), "spec.policyName in body should be at least 1 chars long"),
+        no(json!({"policyName": "a.b"}), "spec.policyName in body should match"),
+        no(json!({"policyName": "a_b"}), "spec.policyName in body should match"),
+        // description
+        ok(json!({"description": ""})),
+        ok(json!({"description": x(900)})),
+        ok(json!({"description": rep("é", 450)})),
+        no(json!({"description": x(901)}), "spec.description: Too long: may not be more than 900 bytes"),
+        no(json!({"description": rep("é", 451)}), "`description` must have at most 900 bytes in UTF-8"),
+        no(json!({"description": "a [ram-operator:b]"}), "`description` must not contain '[ram-operator:'"),
+        no(json!({"description": "a\nb"}), "spec.description in body should match"),
+        // one of two forms, and none only for what is observed
+        ok(json!({"statements": null, "documentJson": "{}"})),
+        no(json!({"documentJson": "{}"}), one),
+        no(json!({"statements": null}), one),
+        ok(json!({"statements": null, "management": "Observe", "policyName": "theirs"})),
+        ok(json!({"management": "Observe", "policyName": "theirs"})),
+        no(json!({"documentJson": "{}", "management": "Observe", "policyName": "theirs"}), one),
+        no(json!({"statements": null, "management": "Plan"}), one),
+        no(json!({"management": "Observe"}), named),
+        no(json!({"adoption": "IfUnowned", "deletionPolicy": "Retain"}), named),
+        // documentJson
+        ok(json!({"statements": null, "documentJson": x(16384)})),
+        no(json!({"statements": null, "documentJson": x(16385)}), "spec.documentJson: Too long: may not be more than 16384 bytes"),
+        no(json!({"statements": null, "documentJson": "{"}), "spec.documentJson in body should be at least 2 chars long"),
+        no(json!({"statements": null, "documentJson": {}}), "spec.documentJson in body must be of type string"),
+        // statements
+        ok(json!({"statements": items(30, &statement(json!({})))})),
+        no(json!({"statements": items(31, &statement(json!({})))}), "spec.statements: Too many: 31: must have at most 30 items"),
+        no(json!({"statements": []}), "spec.statements in body should have at least 1 items"),
+        ok(of(json!({"effect": "Deny"}))),
+        no(of(json!({"effect": "allow"})), "spec.statements[0].effect: Unsupported value: \"allow\": supported values: \"Allow\", \"Deny\""),
+        no(of(json!({"effect": null})), "spec.statements[0].effect: Required value"),
+        no(of(json!({"actions": null})), "spec.statements[0].actions: Required value"),
+        no(of(json!({"resources": null})), "spec.statements[0].resources: Required value"),
+        no(of(json!({"notActions": ["ram:*"]})), "unknown field \"spec.statements[0].notActions\""),
+        ok(of(json!({"actions": ["*", "ots:*", "ots:Get?ow"]}))),
+        ok(of(json!({"actions": items(100, &json!("ots:GetRow"))}))),
+        no(of(json!({"actions": items(101, &json!("ots:GetRow"))})), "spec.statements[0].actions: Too many: 101: must have at most 100 items"),
+        no(of(json!({"actions": []})), "spec.statements[0].actions in body should have at least 1 items"),
+        no(of(json!({"actions": ["ots"]})), "spec.statements[0].actions[0] in body should match"),
+        no(of(json!({"actions": ["ots:Get Row"]})), "spec.statements[0].actions[0] in body should match"),
+        ok(of(json!({"resources": items(50, &json!("*"))}))),
+        no(of(json!({"resources": items(51, &json!("*"))})), "spec.statements[0].resources: Too many: 51: must have at most 50 items"),
+        no(of(json!({"resources": []})), "spec.statements[0].resources in body should have at least 1 items"),
+        no(of(json!({"resources": ["a b"]})), "spec.statements[0].resources[0] in body should match"),
+        no(of(json!({"resources": [x(513)]})), "spec.statements[0].resources[0]: Too long: may not be more than 512 bytes"),
+        ok(of(json!({"conditions": {"IpAddress": {"acs:SourceIp": ["203.0.113.0/24"]}, "Bool": {"acs:MFAPresent": ["true"]}}}))),
+        ok(of(json!({"conditions": conditions(10)}))),
+        no(of(json!({"conditions": conditions(11)})), "spec.statements[0].conditions: Too many: 11: must have at most 10 items"),
+        no(of(json!({"conditions": {"Bool": {"acs:MFAPresent": "true"}}})), "must be of type array"),
+        // deletionPolicy
+        ok(json!({"deletionPolicy": "Retain"})),
+        no(json!({"deletionPolicy": "Disable"}), "spec.deletionPolicy: Unsupported value: \"Disable\": supported values: \"Delete\", \"Retain\""),
+    ]
+}
+
+#[rustfmt::skip] // One line a case.
+fn group_cases() -> Vec<Case> {
+    let named = "`groupName` must be given for the management 'Observe' and for the adoption 'IfUnowned'";
+    vec![
+        ok(json!({})),
+        no(json!({"members": []}), "unknown field \"spec.members\""),
+        ok(json!({"accountRef": {"name": "prod"}})),
+        no(json!({"accountRef": {"name": "Prod"}}), "spec.accountRef.name in body should match"),
+        // groupName
+        ok(json!({"groupName": "a"})),
+        ok(json!({"groupName": "._a-B.9"})),
+        ok(json!({"groupName": x(64)})),
+        no(json!({"groupName": x(65)}), "spec.groupName: Too long: may not be more than 64 bytes"),
+        no(json!({"groupName": ""}), "spec.groupName in body should be at least 1 chars long"),
+        no(json!({"groupName": "-a"}), "spec.groupName in body should match"),
+        no(json!({"groupName": "a b"}), "spec.groupName in body should match"),
+        ok(json!({"groupName": "theirs", "management": "Observe"})),
+        no(json!({"management": "Observe"}), named),
+        no(json!({"adoption": "IfUnowned", "deletionPolicy": "Retain"}), named),
+        // comments
+        ok(json!({"comments": ""})),
+        ok(json!({"comments": x(56)})),
+        ok(json!({"comments": rep("é", 28)})),
+        no(json!({"comments": x(57)}), "spec.comments: Too long: may not be more than 56 bytes"),
+        no(json!({"comments": rep("é", 29)}), "`comments` must have at most 56 bytes in UTF-8"),
+        no(json!({"comments": "a [ram-operator:b]"}), "`comments` must not contain '[ram-operator:'"),
+        no(json!({"comments": "a\nb"}), "spec.comments in body should match"),
+        // policies
+        ok(json!({"policies": []})),
+        ok(json!({"policies": policies(20, 10)})),
+        ok(json!({"policies": [{"type": "System", "name": "A"}, {"type": "Custom", "name": "A"}, {"type": "RamPolicy", "name": "a.b"}]})),
+        no(json!({"policies": policies(21, 0)}), "`policies` must not hold more than 20 of type 'System', which is RAM's quota"),
+        no(json!({"policies": policies(0, 11)}), "`policies` must not hold more than 10 of the types 'Custom' and 'RamPolicy', which is RAM's quota"),
+        no(json!({"policies": policies(20, 11)}), "spec.policies: Too many: 31: must have at most 30 items"),
+        no(json!({"policies": items(2, &json!({"type": "RamPolicy", "name": "a"}))}), "`policies` must not name a policy twice"),
+        no(json!({"policies": [{"type": "RamPolicy", "name": "A"}]}), "`name` must be that of a RamPolicy for the type 'RamPolicy'"),
+        no(json!({"policies": [{"type": "System", "name": "a.b"}]}), "and of letters, digits and '-' else"),
+        // attachments, deletionPolicy
+        ok(json!({"attachments": "Report", "deletionPolicy": "Retain"})),
+        no(json!({"attachments": "All"}), "spec.attachments: Unsupported value: \"All\": supported values: \"Exclusive\", \"Report\", \"Additive\""),
+        no(json!({"deletionPolicy": "Disable"}), "spec.deletionPolicy: Unsupported value: \"Disable\": supported values: \"Delete\", \"Retain\""),
+    ]
+}
+
+#[rustfmt::skip] // One line a case.
+fn revocation_cases() -> Vec<Case> {
+    let one = "exactly one of `accessKeyId` (yours), `order` and `leftOver` (the operator's) must be given";
+    let left = json!({"kind": "RamGroup", "namespace": "a", "name": "b", "uid": "u", "ramName": "a.b"});
+    let user = json!({"kind": "RamUser", "namespace": "a", "name": "b", "uid": "u", "ramName": "a.b"});
+    vec![
+        ok(json!({})),
+        no(json!({"user": "reader"}), "unknown field \"spec.user\""),
+        ok(json!({"accountRef": {"name": "prod"}})),
+        no(json!({"accountRef": {"name": "Prod"}}), "spec.accountRef.name in body should match"),
+        no(json!({"accessKeyId": null}), one),
+        no(json!({"leftOver": left}), one),
+        no(json!({"accessKeyId": null, "leftOver": user}), "spec.leftOver.kind: Unsupported value: \"RamUser\": supported values: \"RamPolicy\", \"RamGroup\""),
+        ok(json!({"accessKeyId": x(16)})),
+        ok(json!({"accessKeyId": x(128)})),
+        no(json!({"accessKeyId": x(15)}), "spec.accessKeyId in body should be at least 16 chars long"),
+        no(json!({"accessKeyId": x(129)}), "spec.accessKeyId: Too long: may not be more than 128 bytes"),
+        no(json!({"accessKeyId": "LTAI5t nobody has it"}), "spec.accessKeyId in body should match"),
+        ok(json!({"note": ""})),
+        ok(json!({"note": x(256)})),
+        no(json!({"note": x(257)}), "spec.note: Too long: may not be more than 256 bytes"),
+    ]
+}
+
 /// The kinds, each with the spec that the cases change.
 fn valid(kind: &str) -> Value {
     match kind {
@@ -457,17 +622,22 @@ fn valid(kind: &str) -> Value {
         "RamTenant" => json!({"namespaceSelector": {}}),
         "RamUser" => json!({}),
         "RamAccessKey" => json!({"userRef": {"name": "reader"}}),
+        "RamPolicy" => json!({"statements": [statement(json!({}))]}),
+        "RamGroup" => json!({}),
+        "RamRevocation" => json!({"accessKeyId": "LTAI5tNobodyHasIt00000001"}),
         other => panic!("no kind of ours: {other}"),
     }
 }
 
-const KINDS: [&str; 4] = ["RamAccount", "RamTenant", "RamUser", "RamAccessKey"];
+fn plural(kind: &str) -> String {
+    if kind == "RamPolicy" { "rampolicies".to_owned() } else { format!("{}s", kind.to_lowercase()) }
+}
 
 /// Where objects of a kind are on the server.
 fn collection(world: &World, kind: &str) -> String {
     let group = "/apis/ram-operator.dev/v1alpha1";
-    let plural = format!("{}s", kind.to_lowercase());
-    if matches!(kind, "RamAccount" | "RamTenant") {
+    let plural = plural(kind);
+    if matches!(kind, "RamAccount" | "RamTenant" | "RamRevocation") {
         format!("{group}/{plural}")
     } else {
         format!("{group}/namespaces/{}/{plural}", world.ns)
@@ -553,6 +723,13 @@ async fn what_a_ram_user_may_be() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_ram_access_key_may_be() {
     check("admission_key", "RamAccessKey", key_cases()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_ram_policy_a_ram_group_and_a_ram_revocation_may_be() {
+    check("admission_policy", "RamPolicy", policy_cases()).await;
+    check("admission_group", "RamGroup", group_cases()).await;
+    check("admission_revocation", "RamRevocation", revocation_cases()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -780,6 +957,20 @@ async fn what_is_left_out_gets_its_default() {
     });
     assert_eq!(stored(&world, "RamAccessKey", &valid("RamAccessKey")).await, key);
     assert_eq!(stored(&world, "RamAccessKey", &json!({"userRef": {"name": "reader"}, "secret": {}})).await, key);
+    let group = json!({
+        "accountRef": {"name": "default"}, "attachments": "Exclusive", "management": "Manage", "adoption": "Never",
+        "deletionPolicy": "Delete",
+    });
+    assert_eq!(stored(&world, "RamGroup", &json!({})).await, group);
+    let mut policy = valid("RamPolicy");
+    let defaults = json!({
+        "accountRef": {"name": "default"}, "management": "Manage", "adoption": "Never", "deletionPolicy": "Delete",
+    });
+    merge(&mut policy, defaults);
+    assert_eq!(stored(&world, "RamPolicy", &valid("RamPolicy")).await, policy);
+    let mut revocation = valid("RamRevocation");
+    merge(&mut revocation, json!({"accountRef": {"name": "default"}}));
+    assert_eq!(stored(&world, "RamRevocation", &valid("RamRevocation")).await, revocation);
     // Given and empty is not the same as left out.
     assert_eq!(stored(&world, "RamUser", &json!({"policies": []})).await["policies"], json!([]));
 }
@@ -844,6 +1035,43 @@ async fn what_names_a_thing_in_ram_cannot_change() {
     let cases = vec![no(json!({"secret": {"name": "unnamed"}}), later), ok(json!({"secret": null}))];
     all.extend(steps(&world, "RamAccessKey", "unnamed", json!({}), cases).await);
 
+    assert!(all.is_empty(), "{}", all.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_names_a_policy_or_a_group_cannot_change() {
+    let world = World::bare("admission_immutable3", Options::default()).await;
+    let mut all = Vec::new();
+    for (kind, field, same) in [
+        ("RamPolicy", "policyName", json!({"description": "d", "deletionPolicy": "Retain"})),
+        ("RamGroup", "groupName", json!({"comments": "c", "policies": [], "attachments": "Report"})),
+    ] {
+        let account: &'static str = format!("`accountRef` may not be changed: create another {kind} instead").leak();
+        let changed: &'static str = format!("`{field}` may not be changed: create another {kind} instead").leak();
+        let later: &'static str = format!("`{field}` may not be set or removed later").leak();
+        let cases = vec![
+            no(json!({"accountRef": {"name": "b"}}), account),
+            no(json!({"accountRef": null}), account),
+            no(json!({(field): "b"}), changed),
+            no(json!({(field): null}), later),
+            no(json!({(field): "b"}), changed),
+            ok(same),
+        ];
+        let named = json!({"accountRef": {"name": "a"}, (field): "a"});
+        all.extend(steps(&world, kind, "named", named, cases).await);
+        let cases = vec![no(json!({(field): "a"}), later), no(json!({"accountRef": {"name": "b"}}), account)];
+        all.extend(steps(&world, kind, "unnamed", json!({}), cases).await);
+    }
+    // From one form to the other it is the same policy.
+    let cases = vec![
+        ok(json!({"statements": null, "documentJson": "{}"})),
+        no(json!({"documentJson": null}), "exactly one of `statements` and `documentJson` must be given"),
+        ok(json!({"statements": [statement(json!({}))], "documentJson": null})),
+    ];
+    all.extend(steps(&world, "RamPolicy", "forms", json!({}), cases).await);
+    let whole = "a RamRevocation may not be changed: delete it and create another one";
+    let cases = vec![no(json!({"note": "n"}), whole), no(json!({"accessKeyId": x(16)}), whole)];
+    all.extend(steps(&world, "RamRevocation", &world.name, json!({}), cases).await);
     assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
@@ -953,6 +1181,11 @@ async fn a_status_has_bounds_too() {
         ("RamUser", json!({"policies": items(101, &policy)}), Some("status.policies: Too many: 101: must have at most 100 items")),
         ("RamUser", json!({"accessKeys": items(21, &key)}), Some("status.accessKeys: Too many: 21: must have at most 20 items")),
         ("RamUser", json!({"accessKeys": [{"id": "k", "state": "Active", "createTime": time, "owner": "Me"}]}), Some("status.accessKeys[0].owner: Unsupported value: \"Me\"")),
+        ("RamPolicy", json!({"attachedTo": {"users": texts(50), "groups": texts(50), "roles": texts(50)}}), None),
+        ("RamPolicy", json!({"attachedTo": {"users": texts(51)}}), Some("status.attachedTo.users: Too many: 51: must have at most 50 items")),
+        ("RamGroup", json!({"members": texts(100), "policies": items(100, &policy)}), None),
+        ("RamGroup", json!({"members": texts(101)}), Some("status.members: Too many: 101: must have at most 100 items")),
+        ("RamRevocation", json!({"strays": items(21, &retiring)}), Some("status.strays: Too many: 21: must have at most 20 items")),
     ]);
     let mut complaints = Vec::new();
     for (kind, status, says) in cases {
@@ -967,7 +1200,7 @@ async fn the_server_takes_every_crd_without_reserve() {
     let world = World::bare("admission_crds", Options::default()).await;
     let api: Api<CustomResourceDefinition> = Api::all(world.admin.clone());
     for kind in KINDS {
-        let name = format!("{}s.ram-operator.dev", kind.to_lowercase());
+        let name = format!("{}.ram-operator.dev", plural(kind));
         let crd = api.get(&name).await.expect("a CRD");
         let conditions = crd.status.and_then(|status| status.conditions).unwrap_or_default();
         let status = |type_: &str| conditions.iter().find(|c| c.type_ == type_).map(|c| c.status.clone());
@@ -1043,10 +1276,17 @@ async fn kubectl_lists_by_category_short_name_and_field() {
     let all = kubectl(&["get", "ram", "-A", "-l", &label, "-o", "name"]).await;
     let mut found: Vec<&str> = all.lines().filter_map(|line| line.split('.').next()).collect();
     found.sort_unstable();
-    assert_eq!(found, ["ramaccesskey", "ramaccount", "ramtenant", "ramuser"], "{all}");
-    for (short, full) in
-        [("ramacc", "ramaccount"), ("ramtenant", "ramtenant"), ("ramu", "ramuser"), ("ramak", "ramaccesskey")]
-    {
+    let every = ["ramaccesskey", "ramaccount", "ramgroup", "rampolicy", "ramrevocation", "ramtenant", "ramuser"];
+    assert_eq!(found, every, "{all}");
+    for (short, full) in [
+        ("ramacc", "ramaccount"),
+        ("ramtenant", "ramtenant"),
+        ("ramu", "ramuser"),
+        ("ramak", "ramaccesskey"),
+        ("rampol", "rampolicy"),
+        ("ramgrp", "ramgroup"),
+        ("ramrev", "ramrevocation"),
+    ] {
         let listed = kubectl(&["get", short, "-n", ns, "-l", &label, "-o", "name"]).await;
         assert_eq!(listed.trim(), format!("{full}.ram-operator.dev/{name}"));
         let table = kubectl(&["get", short, "-n", ns, "-l", &label]).await;
@@ -1059,6 +1299,8 @@ async fn kubectl_lists_by_category_short_name_and_field() {
         ("ramak", "spec.userRef.name=writer", 0),
         ("ramu", "status.userName=reader", 1),
         ("ramu", "status.userName=writer", 0),
+        ("rampol", "spec.accountRef.name=default", 1),
+        ("ramgrp", "spec.accountRef.name=other", 0),
         ("ramu", "spec.accountRef.name=default", 1),
         ("ramu", "spec.accountRef.name!=default", 0),
     ] {

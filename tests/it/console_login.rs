@@ -70,6 +70,8 @@ async fn a_generated_password_logs_on_once_and_can_be_reset() {
     world.user("alice", generate(json!({"mfa": "Required"}))).await;
     let object = world.available("RamUser", "alice").await;
     assert_eq!(world.writes(), [line(&world, "CreateUser"), line(&world, "CreateLoginProfile") + " Active"]);
+    let told = world.events("alice").await;
+    assert!(told.iter().any(|event| event == "PasswordGiven"), "{told:?}");
     let first = password(&world).await;
     assert!(logs_on(&world, &first).accepts(), "{:?}", logs_on(&world, &first));
     let view = world.ram.snapshot().users[&world.ram_name("alice")].logon.clone().expect("a log-on");

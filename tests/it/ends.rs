@@ -152,6 +152,15 @@ async fn metric(operator: &Running, line: &str) {
     .await;
 }
 
+/// The age of the oldest order that is not done, in seconds; 0 without one.
+async fn oldest_order(operator: &Running) -> u64 {
+    let answer = reqwest::get(format!("http://{}/metrics", operator.address)).await.expect("an answer");
+    let text = answer.text().await.expect("text");
+    let name = "ram_operator_oldest_pending_revocation_age_seconds ";
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{text}"));
+    line.parse().expect("a number")
+}
+
 // Namespaces.
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,6 +186,8 @@ async fn a_namespace_goes_while_ram_is_down() {
         }
     }
     metric(&operator, "ram_operator_pending_revocations 2").await;
+    world.clock.advance(hours(1));
+    assert!((3600..7200).contains(&oldest_order(&operator).await), "the age of the older one, in seconds");
     assert_eq!(world.keys_in_ram(&name), [(id, true)].into());
     no_writes(&world);
     world.ram.clear_faults();
@@ -184,6 +195,7 @@ async fn a_namespace_goes_while_ram_is_down() {
     assert_eq!(world.writes(), everything(&world));
     assert!(!in_ram(&world));
     metric(&operator, "ram_operator_pending_revocations 0").await;
+    assert_eq!(oldest_order(&operator).await, 0);
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }
@@ -337,6 +349,8 @@ async fn a_right_that_is_missing_is_named_by_the_order() {
     let (order, _) = order_of(&world, "RamAccessKey").await;
     let object = world.ready("RamRevocation", &order, "False", "AccessDenied").await;
     assert_says(&object, "Ready", &["ram:UpdateAccessKey", "Grant it"]);
+    let told = world.events("ingest").await;
+    assert!(told.iter().any(|event| event == "HandedOver"), "{told:?}");
     assert_eq!(world.keys_in_ram(&world.ram_name("reader")), [(id, true)].into());
     no_writes(&world);
     world.ram.person().allow("UpdateAccessKey");

@@ -1,10 +1,10 @@
-//! Time and its gaps: watches that fail for a while, and backups that bring back an older day.
+//! Time and its gaps: watches that fail for a while, a cluster that refuses or does not answer, and backups that bring back an older day.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
-use http::Request;
+use http::{HeaderValue, Request};
 use kube::ResourceExt as _;
 use kube::api::PostParams;
 use kube::client::{Body, ClientBuilder};
@@ -13,6 +13,7 @@ use ram_operator::controller::Environment;
 use ram_operator::run::Clients;
 use serde_json::json;
 
+use crate::rotation::assert_says;
 use crate::world::{World, eventually};
 
 /// Clients whose watches are refused while `closed`.
@@ -27,6 +28,67 @@ fn with_gaps(config: &kube::Config, closed: &Arc<AtomicBool>) -> Clients {
     let buffer = tower::buffer::BufferLayer::new(1024);
     let watches = watches.with_layer(&buffer).with_layer(&refuse).build();
     Clients { calls: plain.calls, watches }
+}
+
+/// What becomes of requests about Secrets.
+const PASSES: u8 = 0;
+const REFUSED: u8 = 1;
+const LOST: u8 = 2;
+
+/// Clients of which this becomes when they ask for Secrets of a namespace.
+fn with_trouble(config: &kube::Config, namespace: &str, trouble: &Arc<AtomicU8>) -> Clients {
+    let plain = Clients::new(config).expect("clients");
+    let mut calls = config.clone();
+    calls.default_retry = false;
+    let (about, trouble) = (format!("/namespaces/{namespace}/secrets"), Arc::clone(trouble));
+    let spoil = tower::filter::AsyncFilterLayer::new(move |mut request: Request<Body>| {
+        let concerned = request.uri().path().contains(&about);
+        let trouble = if concerned { trouble.load(Ordering::SeqCst) } else { PASSES };
+        async move {
+            match trouble {
+                // Nobody gave the operator the right to be somebody else: the server itself refuses.
+                REFUSED => {
+                    request.headers_mut().insert("impersonate-user", HeaderValue::from_static("nobody"));
+                    Ok(request)
+                }
+                LOST => Err(tower::BoxError::from("no answer")),
+                _ => Ok(request),
+            }
+        }
+    });
+    let calls = ClientBuilder::try_from(calls).expect("a client");
+    // The filter asks for a service that can be cloned.
+    let buffer = tower::buffer::BufferLayer::new(1024);
+    let calls = calls.with_layer(&buffer).with_layer(&spoil).build();
+    Clients { calls, watches: plain.watches }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_cluster_refuses_or_does_not_answer_is_said_and_heals() {
+    let world = World::new("cluster_trouble").await;
+    let trouble = Arc::new(AtomicU8::new(REFUSED));
+    let (seen, namespace) = (Arc::clone(&trouble), world.ns.clone());
+    let clients = move |config: kube::Config| with_trouble(&config, &namespace, &seen);
+    let operator = world.operator_with(world.flags(), Environment::default(), clients).await;
+    world.user("reader", json!({})).await;
+    world.key("ingest", "reader", json!({})).await;
+    world.available("RamUser", "reader").await;
+    let object = world.ready("RamAccessKey", "ingest", "False", "ClusterDenied").await;
+    assert_says(&object, "Ready", &["users nobody", "the chart's ClusterRole"]);
+    trouble.store(LOST, Ordering::SeqCst);
+    world.poke("RamAccessKey", "ingest").await;
+    world.ready("RamAccessKey", "ingest", "False", "ClusterUnavailable").await;
+    let writes = world.writes();
+    assert!(
+        !writes.iter().any(|line| line.starts_with("CreateAccessKey")),
+        "no pair is made that has no place: {writes:?}"
+    );
+    trouble.store(PASSES, Ordering::SeqCst);
+    world.poke("RamAccessKey", "ingest").await;
+    world.available("RamAccessKey", "ingest").await;
+    assert_eq!(world.writes(), [format!("CreateAccessKey {}", world.ram_name("reader"))]);
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -58,6 +58,26 @@ fn the_table_of_reasons_in_the_readme_is_the_code() {
     between("README.md", "reasons", &table);
 }
 
+/// The scenarios' sources: what they name in quotes they assert.
+fn scenarios() -> String {
+    let folder = fs::read_dir(root().join("tests/it")).expect("a folder");
+    let files = folder.map(|entry| entry.expect("an entry").path());
+    let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    files.map(|path| fs::read_to_string(path).expect("a source")).collect()
+}
+
+#[test]
+fn every_reason_and_every_event_is_met_by_a_scenario() {
+    let text = scenarios();
+    let readme = fs::read_to_string(root().join("README.md")).expect("a document");
+    let (_, rest) = readme.split_once("reason that it did not have, and for ").expect("the list of events");
+    let (events, _) = rest.split_once(".\n").expect("its end");
+    let events = events.split('`').skip(1).step_by(2);
+    let names = Reason::ALL.iter().map(|reason| reason.name()).chain(events);
+    let missing: Vec<&str> = names.filter(|name| !text.contains(&format!("\"{name}\""))).collect();
+    assert!(missing.is_empty(), "no test in tests/it names {missing:?}");
+}
+
 /// Compares, or rewrites, what stands between two marks of a document.
 fn between(file: &str, mark: &str, wanted: &str) {
     let path = root().join(file);

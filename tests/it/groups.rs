@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::rotation::{assert_says, no_writes};
 use crate::support::operator::Running;
-use crate::support::ram::{Fault, FaultKind};
+use crate::support::ram::{Fault, FaultKind, RolePreset, Trust};
 use crate::world::{World, condition, eventually, merge};
 
 const READ: &str = "AliyunOTSReadOnlyAccess";
@@ -96,6 +96,8 @@ async fn a_policy_is_made_changed_repaired_and_deleted() {
     }
     let shown = world.ram.snapshot().policies[&name].clone();
     assert_eq!((shown.versions.len(), shown.default_version.as_str()), (5, "v7"));
+    let told = world.events("sensors").await;
+    assert!(told.iter().any(|event| event == "DocumentChanged"), "{told:?}");
 
     // Another default version, and a wider document, are drift.
     world.clock.advance(Duration::from_mins(2));
@@ -286,6 +288,12 @@ async fn a_group_of_the_account_is_joined_only_within_the_tenants_bounds() {
     let world = corner("join").await;
     let operator = world.operator().await;
     let person = world.ram.person();
+    member(&world, "early", json!([{"type": "Ram", "name": "readers"}])).await;
+    let object = world.ready("RamUser", "early", "False", "GroupNotFound").await;
+    assert_eq!(condition(&object, "Stalled").expect("Stalled")["status"], "True");
+    world.delete("RamUser", "early").await;
+    world.gone("RamUser", "early").await;
+    world.writes();
     for name in ["readers", "admins"] {
         person.create_group(name);
     }
@@ -331,6 +339,14 @@ async fn neither_a_foreign_policy_nor_a_foreign_group_is_touched() {
         world.gone(kind, "mine").await;
     }
     no_writes(&world);
+    // Nor is it taken over where what it says leaves no room for the marker.
+    person.set_group_comments("theirs", &"x".repeat(120));
+    tenant(&world, json!({"adopt": {"groups": ["theirs"]}})).await;
+    let spec = json!({"groupName": "theirs", "policies": [], "adoption": "IfUnowned", "deletionPolicy": "Retain"});
+    group(&world, "mine", spec).await;
+    let object = world.ready("RamGroup", "mine", "False", "NoRoomForMarker").await;
+    assert_says(&object, "Ready", &["of 128", "Shorten that text in RAM"]);
+    no_writes(&world);
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }
@@ -353,6 +369,16 @@ async fn what_cannot_go_is_left_to_revocations_and_goes_when_it_can() {
     person.create_user("mallory", "");
     person.add_to_group("mallory", &group_name);
     person.attach("mallory", "Custom", &policy_name);
+    person.create_group("outsiders");
+    person.attach_to_group("outsiders", "Custom", &policy_name);
+    person.add_role(&RolePreset::new("auditor", Trust::Account));
+    person.attach_to_role("auditor", "Custom", &policy_name);
+    // Who else has it is to be seen before anybody asks for its deletion.
+    let shown = looked(&world, "RamPolicy", "sensors").await;
+    let mut groups = ["outsiders", group_name.as_str()];
+    groups.sort_unstable();
+    let wanted = json!({"users": ["mallory"], "groups": groups, "roles": ["auditor"]});
+    assert_eq!((&shown["status"]["attachedTo"], &shown["status"]["attachmentCount"]), (&wanted, &json!(4)));
     world.writes();
     for (kind, name) in [("RamGroup", "readers"), ("RamPolicy", "sensors")] {
         world.delete(kind, name).await;
@@ -368,12 +394,18 @@ async fn what_cannot_go_is_left_to_revocations_and_goes_when_it_can() {
             condition(&o.data, "Ready").map(|c| c["message"].to_string()).unwrap_or_default()
         };
         let blocked = all.iter().filter(|o| says(o).contains("mallory")).count();
-        if blocked == 2 { Ok(()) } else { Err(format!("{:?}", all.iter().map(says).collect::<Vec<_>>())) }
+        let all_named = all
+            .iter()
+            .any(|o| ["user mallory", "group outsiders", "role auditor"].iter().all(|holder| says(o).contains(holder)));
+        let done = blocked == 2 && all_named;
+        if done { Ok(()) } else { Err(format!("{:?}", all.iter().map(says).collect::<Vec<_>>())) }
     })
     .await;
     no_writes(&world);
     person.remove_from_group("mallory", &group_name);
     person.detach("mallory", "Custom", &policy_name);
+    person.detach_from_group("outsiders", "Custom", &policy_name);
+    person.detach_from_role("auditor", "Custom", &policy_name);
     // Once: who writes an object all the time keeps others from it.
     for order in orders().await.into_iter().filter(ours) {
         world.poke("RamRevocation", &order.name_any()).await;

@@ -31,6 +31,19 @@ async fn published_other_than(world: &World, old: &str) -> String {
     .await
 }
 
+/// Deletes the namespace, and waits until it is gone.
+async fn delete_namespace(world: &World) {
+    let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(world.admin.clone());
+    namespaces.delete(&world.ns, &DeleteParams::default()).await.expect("deletion asked for");
+    eventually("the namespace to be gone", || async {
+        match namespaces.get_opt(&world.ns).await {
+            Ok(None) => Ok(()),
+            other => Err(format!("{:?}", other.map(|n| n.and_then(|n| n.status)))),
+        }
+    })
+    .await;
+}
+
 fn user_line(world: &World, action: &str) -> String {
     format!("{action} {}", world.ram_name("reader"))
 }
@@ -230,6 +243,10 @@ async fn state_disables_and_enables_but_a_persons_hand_is_respected() {
     world.key("ingest", "reader", json!({"state": "Active"})).await;
     world.available("RamAccessKey", "ingest").await;
     assert_eq!(world.writes(), ["UpdateAccessKey #1 Inactive", "UpdateAccessKey #1 Active"]);
+    let told = world.events("ingest").await;
+    for reason in ["KeyDisabled", "KeyEnabled"] {
+        assert!(told.iter().any(|event| event == reason), "{reason}: {told:?}");
+    }
     world.ram.person().set_key_status(&id, false);
     // Only RAM changed, so a look has to be asked for.
     world.reconcile("RamAccessKey", "ingest").await;
@@ -406,19 +423,51 @@ async fn missing_and_deleted_users() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_user_waits_for_keys_that_go_and_the_others_say_that_it_does() {
+    let world = World::new("waits").await;
+    let operator = world.operator().await;
+    ready(&world).await;
+    world.key("other", "reader", json!({})).await;
+    world.available("RamAccessKey", "other").await;
+    world.writes();
+    world.ram.person().deny("DeleteAccessKey");
+    world.delete("RamAccessKey", "ingest").await;
+    world.ready("RamAccessKey", "ingest", "False", "AccessDenied").await;
+    world.delete("RamUser", "reader").await;
+    let user = world.ready("RamUser", "reader", "False", "WaitingForKeys").await;
+    assert!(condition(&user, "Ready").expect("Ready")["message"].as_str().expect("text").contains("ingest"), "{user}");
+    let key = world.ready("RamAccessKey", "other", "False", "UserDeleted").await;
+    assert!(condition(&key, "Stalled").is_none(), "{key}");
+    // User and key may both disarm the key; RAM takes that twice for once.
+    let mut writes = world.writes();
+    writes.dedup();
+    assert_eq!(writes, ["UpdateAccessKey #1 Inactive", "UpdateAccessKey #2 Inactive"]);
+    // RAM tells nobody that a right was granted: a look is asked for.
+    world.ram.person().allow("DeleteAccessKey");
+    world.poke("RamAccessKey", "ingest").await;
+    world.gone("RamAccessKey", "ingest").await;
+    world.gone("RamUser", "reader").await;
+    world.ready("RamAccessKey", "other", "False", "UserNotFound").await;
+    let name = world.ram_name("reader");
+    assert_eq!(
+        world.writes(),
+        [
+            "DeleteAccessKey #1".to_owned(),
+            "DeleteAccessKey #2".to_owned(),
+            format!("DetachPolicyFromUser {name} System/AliyunOTSReadOnlyAccess"),
+            format!("DeleteUser {name}"),
+        ]
+    );
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_namespace_goes_with_everything_in_it() {
     let world = World::new("namespace").await;
     let operator = world.operator().await;
     ready(&world).await;
-    let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(world.admin.clone());
-    namespaces.delete(&world.ns, &DeleteParams::default()).await.expect("deletion asked for");
-    eventually("the namespace to be gone", || async {
-        match namespaces.get_opt(&world.ns).await {
-            Ok(None) => Ok(()),
-            other => Err(format!("{:?}", other.map(|n| n.and_then(|n| n.status)))),
-        }
-    })
-    .await;
+    delete_namespace(&world).await;
     assert_eq!(world.ram.snapshot().minted_keys().count(), 0);
     assert!(!world.ram.snapshot().users.contains_key(&world.ram_name("reader")));
     operator.stop().await;
@@ -429,8 +478,9 @@ async fn retain_and_disable_leave_what_they_say() {
     let world = World::new("retain").await;
     world.tenant(json!({"attach": {"system": ["AliyunOTS*"]}, "retain": "Allow"})).await;
     let operator = world.operator().await;
-    world.user("reader", json!({})).await;
-    world.key("stays", "reader", json!({"deletionPolicy": "Retain"})).await;
+    let retain = json!({"deletionPolicy": "Retain"});
+    world.user("reader", retain.clone()).await;
+    world.key("stays", "reader", retain.clone()).await;
     world.available("RamAccessKey", "stays").await;
     world.key("sleeps", "reader", json!({"deletionPolicy": "Disable"})).await;
     world.available("RamAccessKey", "sleeps").await;
@@ -442,6 +492,10 @@ async fn retain_and_disable_leave_what_they_say() {
         world.gone("RamAccessKey", name).await;
     }
     assert_eq!(world.keys_in_ram(&world.ram_name("reader")), [(stays.clone(), true), (sleeps, false)].into());
+    for name in ["stays", "sleeps"] {
+        let told = world.events(name).await;
+        assert!(told.iter().any(|event| event == "Retained"), "{name}: {told:?}");
+    }
     let secret = world.secrets().get("stays").await.expect("the Secret stays");
     assert!(
         !secret.annotations().keys().chain(secret.labels().keys()).any(|key| key.starts_with("ram-operator.dev/")),
@@ -449,6 +503,28 @@ async fn retain_and_disable_leave_what_they_say() {
         secret.metadata
     );
     assert_eq!(world.pair("stays").await.0, stays);
+
+    // Without its Secret nobody could use the pair: `Retain` only disables, and says so.
+    world.user("writer", retain.clone()).await;
+    world.key("lost", "writer", retain.clone()).await;
+    world.available("RamAccessKey", "lost").await;
+    let (lost, _) = world.pair("lost").await;
+    world.annotate("RamAccessKey", "lost", annotation::PAUSED, "true").await;
+    world.secrets().delete("lost", &DeleteParams::default()).await.expect("deleted");
+    world.ready("RamAccessKey", "lost", "False", "Paused").await;
+    world.delete("RamAccessKey", "lost").await;
+    world.gone("RamAccessKey", "lost").await;
+    assert_eq!(world.keys_in_ram(&world.ram_name("writer")), [(lost, false)].into());
+    let told = world.events("lost").await;
+    assert!(told.iter().any(|event| event == "RetainRefused"), "{told:?}");
+
+    // So it is when the Secret goes with its namespace, which takes no events any more.
+    world.user("archive", retain.clone()).await;
+    world.key("archive", "archive", retain).await;
+    world.available("RamAccessKey", "archive").await;
+    let (archive, _) = world.pair("archive").await;
+    delete_namespace(&world).await;
+    assert_eq!(world.keys_in_ram(&world.ram_name("archive")), [(archive, false)].into());
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }

@@ -60,7 +60,8 @@ async fn crds_that_are_missing_changed_and_deleted() {
     let (id, secret) = world.ram.access_key();
     world.credentials(&id, &secret).await;
     world.account(json!({})).await;
-    world.tenant(json!({"attach": {"system": ["AliyunOTS*"]}})).await;
+    let documents = json!({"actions": ["ots:*"], "resources": ["*"]});
+    world.tenant(json!({"attach": {"system": ["AliyunOTS*"]}, "documents": documents})).await;
 
     // An object that this version cannot read stops nobody else, and says so itself.
     let crds: Api<CustomResourceDefinition> = Api::all(admin);
@@ -80,15 +81,31 @@ async fn crds_that_are_missing_changed_and_deleted() {
     world.available("RamAccessKey", "ingest").await;
     let object = world.ready("RamUser", "broken", "False", "InvalidSpec").await;
     assert_eq!(condition(&object, "Stalled").expect("stalled")["status"], "True");
+    // One of each kind that could ask for a deletion in RAM.
+    let account = json!({"name": "own"});
+    let statement = json!({"effect": "Allow", "actions": ["ots:Get*"], "resources": ["*"]});
+    let metadata = json!({"name": "team", "namespace": "own"});
+    let spec = json!({"accountRef": account, "statements": [statement]});
+    world.apply(json!({"kind": "RamPolicy", "metadata": metadata, "spec": spec})).await;
+    let spec = json!({"accountRef": account, "policies": [{"type": "RamPolicy", "name": "team"}]});
+    world.apply(json!({"kind": "RamGroup", "metadata": metadata, "spec": spec})).await;
+    world.available("RamGroup", "team").await;
+    // An order that waits for its time.
+    world.user("leaver", json!({"deletionGracePeriod": "1d"})).await;
+    world.available("RamUser", "leaver").await;
+    world.delete("RamUser", "leaver").await;
+    world.gone("RamUser", "leaver").await;
     world.examine(Some(&operator)).await;
     world.writes();
 
     // Deleted: no order against RAM.
     let (published, _) = world.pair("ingest").await;
-    for name in ["ramaccesskeys.ram-operator.dev", "ramusers.ram-operator.dev"] {
+    let namespaced = ["ramaccesskeys", "ramusers", "ramgroups", "rampolicies", "ramrevocations"];
+    let all = namespaced.map(|plural| format!("{plural}.ram-operator.dev"));
+    for name in &all {
         crds.delete(name, &DeleteParams::default()).await.expect("deletion asked for");
     }
-    for name in ["ramaccesskeys.ram-operator.dev", "ramusers.ram-operator.dev"] {
+    for name in &all {
         eventually(&format!("{name} to be gone"), || async {
             match crds.get_opt(name).await {
                 Ok(None) => Ok(()),
@@ -98,6 +115,9 @@ async fn crds_that_are_missing_changed_and_deleted() {
         .await;
     }
     assert_eq!(world.writes(), Vec::<String>::new());
+    let left = world.ram.snapshot();
+    assert!(left.users.contains_key("own.leaver") && left.groups.contains_key("own.team"), "{left:?}");
+    assert_eq!(left.policies.len(), 1, "{left:?}");
     assert_eq!(world.pair("ingest").await.0, published);
     assert!(world.secrets().get("ingest").await.expect("there").owner_references().is_empty());
     operator.kill();

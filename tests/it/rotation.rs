@@ -621,6 +621,14 @@ async fn a_foreign_key_in_the_second_slot_blocks_rotation_and_nothing_else() {
     assert!(object["status"]["requests"]["rotate"]["done"].is_null());
     no_writes(&world);
     assert_eq!(world.keys_in_ram(&name), [(first.clone(), true), (foreign.clone(), true)].into());
+    // Once it is older than the tenant lets it be, it is not ready either.
+    world.clock.advance(days(11));
+    let mut tenant = usual_tenant();
+    tenant["accessKeys"] = json!({"maxAge": "10d"});
+    world.tenant(tenant).await;
+    let object = world.ready("RamAccessKey", "ingest", "False", "TooOld").await;
+    assert_true(&object, "RotationBlocked", "NoFreeSlot", &[&foreign]);
+    no_writes(&world);
     world.ram.person().delete_key(&foreign);
     let object = looked(&world, "ingest").await;
     assert_eq!(world.writes(), [create(&world)]);

@@ -23,11 +23,21 @@ async fn from_apply_to_a_working_credential_and_away() {
     );
     let (id, _) = world.pair("ingest").await;
     assert_eq!(key["status"]["accessKeyId"], json!(id));
+    // What makes it a Provisioned Service of servicebinding.io.
+    assert_eq!(key["status"]["binding"], json!({"name": "ingest"}));
     world.delete("RamAccessKey", "ingest").await;
     world.gone("RamAccessKey", "ingest").await;
     world.delete("RamUser", "reader").await;
     world.gone("RamUser", "reader").await;
-    println!("{:#?}", world.writes());
+    assert_eq!(
+        world.writes(),
+        [
+            "UpdateAccessKey #1 Inactive".to_owned(),
+            "DeleteAccessKey #1".to_owned(),
+            format!("DetachPolicyFromUser {name} System/AliyunOTSReadOnlyAccess"),
+            format!("DeleteUser {name}"),
+        ]
+    );
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }

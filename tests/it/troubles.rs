@@ -339,6 +339,19 @@ async fn what_is_only_nice_to_know_may_be_denied() {
     world.available("RamAccessKey", "ingest").await;
     let user = world.available("RamUser", "reader").await;
     assert!(user["status"]["userPrincipalName"].is_null());
+    assert_eq!(world.writes(), made(&world.ram_name("reader")));
+    // Who needs it waits, and says for what.
+    world.tenant(json!({"attach": {"system": ["AliyunOTS*"]}, "consoleLogin": "Allow"})).await;
+    let login = json!({"initialPassword": {"source": "Generate", "secret": {"name": "first"}}});
+    world.user("writer", json!({ "consoleLogin": login })).await;
+    let user = world.ready("RamUser", "writer", "False", "DomainUnknown").await;
+    assert!(message(&user).contains("ram:GetDefaultDomain"), "{}", message(&user));
+    let template = json!({"secret": {"data": {"name": "$(userPrincipalName)"}}});
+    world.key("named", "reader", template).await;
+    let key = world.ready("RamAccessKey", "named", "False", "PrincipalNameUnknown").await;
+    assert!(message(&key).contains("ram:GetDefaultDomain"), "{}", message(&key));
+    let writer = world.ram_name("writer");
+    assert_eq!(world.writes(), made(&writer)[..2]);
     person.allow("GetDefaultDomain");
     person.allow("GetAccountSummary");
     // RAM tells nobody that a right was granted: a look is asked for.
@@ -354,7 +367,12 @@ async fn what_is_only_nice_to_know_may_be_denied() {
         if *principal == wanted { Ok(()) } else { Err(principal.to_string()) }
     })
     .await;
-    assert_eq!(world.writes(), made(&world.ram_name("reader")));
+    world.available("RamUser", "writer").await;
+    world.available("RamAccessKey", "named").await;
+    let mut writes = world.writes();
+    writes.sort();
+    let reader = world.ram_name("reader");
+    assert_eq!(writes, [format!("CreateAccessKey {reader}"), format!("CreateLoginProfile {writer} Active")]);
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }
@@ -603,6 +621,37 @@ async fn a_pair_that_is_refused_for_a_minute_is_published_unproven_and_nothing_r
         if keys == [(old.clone(), false), (new.clone(), true)].into() { Ok(()) } else { Err(format!("{keys:?}")) }
     })
     .await;
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ram_answers_is_told_as_a_reason_and_heals() {
+    let world = World::new("answers").await;
+    world.tenant(json!({"attach": {"system": ["AliyunOTS*"]}, "consoleLogin": "Allow"})).await;
+    let operator = world.operator().await;
+    world.available("RamAccount", &world.name).await;
+    let device = json!({"virtualMfa": {"secret": {"name": "seed"}}});
+    for (user, action, kind, spec, reason) in [
+        ("coded", "BindMFADevice", status(403, "CheckAuthenticationCodeFail"), device, "MfaCodesRefused"),
+        ("skewed", "GetUser", status(400, "InvalidTimeStamp.Expired"), json!({}), "ClockSkew"),
+        ("throttled", "GetUser", FaultKind::Throttle { retry_after: None }, json!({}), "Throttled"),
+    ] {
+        let fault = world.ram.fault(Fault::on(action, kind).user(world.ram_name(user)));
+        world.user(user, spec).await;
+        let object = world.ready("RamUser", user, "False", reason).await;
+        assert!(condition(&object, "Stalled").is_none(), "{object}");
+        world.ram.remove_fault(fault);
+        // It would come by itself within minutes; a look is asked for to save the time.
+        ask(&world, "RamUser", user).await;
+        world.available("RamUser", user).await;
+    }
+    world.delete("RamUser", "coded").await;
+    world.gone("RamUser", "coded").await;
+    let told = world.events("coded").await;
+    for reason in ["MfaIssued", "MfaBound", "MfaUnbound", "Removed"] {
+        assert!(told.iter().any(|event| event == reason), "{reason}: {told:?}");
+    }
     world.examine(Some(&operator)).await;
     operator.stop().await;
 }

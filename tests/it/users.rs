@@ -915,6 +915,12 @@ async fn a_user_renamed_by_hand() {
     made(&world, "reader", json!({})).await;
     person.rename_user(&name, "elsewhere");
     assert_stalled(&looked(&world, "reader").await, "UserRenamed", &["elsewhere", "Rename it back"]);
+    // Nor does it get a key meanwhile.
+    world.key("ingest", "reader", json!({})).await;
+    let key = world.ready("RamAccessKey", "ingest", "False", "UserNotOwned").await;
+    assert_stalled(&key, "UserNotOwned", &["See the conditions of the RamUser"]);
+    world.delete("RamAccessKey", "ingest").await;
+    world.gone("RamAccessKey", "ingest").await;
     no_writes(&world);
     person.rename_user("elsewhere", &name);
     assert_well(&looked(&world, "reader").await);

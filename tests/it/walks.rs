@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt as _;
 use kube::api::{Patch, PatchParams, PostParams};
+use ram_operator::plan::document::Document;
 use serde_json::{Map, Value, json};
 
 use crate::kill::Random;
@@ -53,6 +54,17 @@ fn texts(path: &str) -> &'static [&'static str] {
         "allowedSources.publicCidrs[]" => &["127.0.0.1", "0.0.0.0/0", "nowhere"],
         "allowedSources.vpcs[].id" => &["vpc-a1b2c", "vpc-x"],
         "allowedSources.vpcs[].cidrs[]" => &["10.0.0.0/8", "nowhere"],
+        "description" => &["", "reads", "sensor table", "[ram-operator:x]"],
+        "statements[].actions[]" => &["ots:Get*", "ots:PutRow", "*"],
+        "statements[].resources[]" => &["*", "acs:ots:*:*:instance/a"],
+        "statements[].conditions.*.*[]" => &["203.0.113.0/24", "true"],
+        "documentJson" => &[
+            r#"{"Version":"1","Statement":[{"Effect":"Deny","Action":["ots:*"],"Resource":["*"]}]}"#,
+            r#"{"Statement": {"Action": "ots:Get*", "Resource": "*", "Effect": "Allow"}, "Version": "1"}"#,
+            "{}",
+            "no JSON",
+        ],
+        "settings.alias" => &["acme", "acme-two", "-"],
         other => panic!("no texts for {other}: say here which it may have"),
     }
 }
@@ -60,8 +72,22 @@ fn texts(path: &str) -> &'static [&'static str] {
 fn keys(path: &str) -> &'static [&'static str] {
     match path {
         "secret.data" => &["ots.properties", "note"],
+        "statements[].conditions" => &["IpAddress", "Bool"],
+        "statements[].conditions.*" => &["acs:SourceIp", "acs:MFAPresent"],
         _ => &["team", "example.com/part"],
     }
+}
+
+/// A number of a schema: one of its ends, and for one field also one that is refused.
+fn number(schema: &Value, path: &str, random: &mut Random) -> i64 {
+    let end = |name: &str| schema[name].as_f64().map(|end| end as i64);
+    let all = match (path, end("minimum"), end("maximum")) {
+        ("settings.passwordPolicy.minimumPasswordLength", ..) => vec![8, 14, 32, 7],
+        (_, Some(least), Some(most)) => vec![least, most],
+        _ if path.starts_with("settings.securityPreference.maxIdleDays") => vec![90, 365],
+        _ => panic!("no numbers for {path}: say here which it may have"),
+    };
+    all[random.below(all.len())]
 }
 
 /// A value of a schema.
@@ -96,6 +122,7 @@ fn value(schema: &Value, path: &str, random: &mut Random) -> Value {
             Value::Array((0..length).map(|_| value(&schema["items"], &format!("{path}[]"), random)).collect())
         }
         Some("boolean") => json!(random.below(2) == 0),
+        Some("integer") => json!(number(schema, path, random)),
         Some("string") => {
             let texts = texts(path);
             json!(texts[random.below(texts.len())])
@@ -105,7 +132,20 @@ fn value(schema: &Value, path: &str, random: &mut Random) -> Value {
 }
 
 /// What may never change, and is given by the test.
-const FIXED: [&str; 6] = ["accountRef", "userName", "userRef", "secret.name", "management", "adoption"];
+const FIXED: &[&str] = &[
+    "accountRef",
+    "userName",
+    "groupName",
+    "policyName",
+    "userRef",
+    "secret.name",
+    "management",
+    "adoption",
+    // Lists whose order means nothing: RAM keeps the one that was written first.
+    "settings.accessKeyAllowedSources",
+    "settings.securityPreference.loginNetworkMasks",
+    "settings.securityPreference.verificationTypes",
+];
 
 /// Puts a whole spec in place of the present one. `false`: the API server refuses it.
 async fn put(world: &World, kind: &str, name: &str, spec: &Value) -> bool {
@@ -147,14 +187,29 @@ async fn settled(world: &World, kind: &str, name: &str) -> String {
     .await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn walks_over_specs_of_a_user() {
-    let mut random = Random::new("walks of a user");
-    let world = World::new("walk-user").await;
-    // Whatever a spec may say, so that what decides is the spec.
+/// A corner whose tenant allows whatever a spec may say, so that what decides is the spec, with the policies that specs name.
+async fn corner(test: &str) -> World {
+    let world = World::new(test).await;
     let documents = json!({"actions": ["*"], "resources": ["*"]});
     let attach = json!({"system": ["*"], "custom": ["*"], "groups": ["*"]});
     world.tenant(json!({"attach": attach, "documents": documents, "retain": "Allow", "consoleLogin": "Allow"})).await;
+    for name in ["shared-one", "shared-two"] {
+        let statement = json!({"effect": "Allow", "actions": ["ots:Get*"], "resources": [name]});
+        let spec = json!({"accountRef": {"name": world.name}, "statements": [statement]});
+        let metadata = json!({"name": name, "namespace": world.ns});
+        world.apply(json!({"kind": "RamPolicy", "metadata": metadata, "spec": spec})).await;
+        world.ram.person().create_custom_policy(
+            name,
+            r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"ots:Get*","Resource":"*"}]}"#,
+        );
+    }
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn walks_over_specs_of_a_user() {
+    let mut random = Random::new("walks of a user");
+    let world = corner("walk-user").await;
     let passwords = json!({"pw": "Chosen-by-a-person-1", "other": "Chosen-by-a-person-2"});
     let secret =
         serde_json::from_value(json!({"metadata": {"name": "chosen"}, "stringData": passwords})).expect("a Secret");
@@ -164,18 +219,6 @@ async fn walks_over_specs_of_a_user() {
         let spec = json!({"accountRef": {"name": world.name}, "policies": []});
         let metadata = json!({"name": name, "namespace": world.ns});
         world.apply(json!({"kind": "RamGroup", "metadata": metadata, "spec": spec})).await;
-    }
-    for name in ["shared-one", "shared-two"] {
-        let statement = json!({"effect": "Allow", "actions": ["ots:Get*"], "resources": [name]});
-        let spec = json!({"accountRef": {"name": world.name}, "statements": [statement]});
-        let metadata = json!({"name": name, "namespace": world.ns});
-        world.apply(json!({"kind": "RamPolicy", "metadata": metadata, "spec": spec})).await;
-    }
-    for policy in ["shared-one", "shared-two"] {
-        world.ram.person().create_custom_policy(
-            policy,
-            r#"{"Version":"1","Statement":[{"Effect":"Allow","Action":"ots:Get*","Resource":"*"}]}"#,
-        );
     }
     let operator = world.operator().await;
     let schema = schema("ramusers");
@@ -211,6 +254,14 @@ async fn walks_over_specs_of_a_user() {
     let carried_out = ["Available", "Suspended"].contains(&reasons.0.as_str());
     let exclusive = carried_out && last.get("attachments").is_none_or(|how| how == "Exclusive");
     let snapshot = world.ram.snapshot();
+    // A log-on that is to be had. What the person has to change at it was said with the password, and is not compared later.
+    let login = last
+        .get("consoleLogin")
+        .filter(|login| reasons.0 == "Available" && login.get("state").is_none_or(|state| state == "Enabled"));
+    let chosen = login.filter(|login| login["initialPassword"]["source"] == "SecretRef").map(|login| {
+        let key = login["initialPassword"]["secretRef"]["key"].as_str().expect("a key");
+        passwords[key].as_str().expect("a password")
+    });
     let view = |name: &str| {
         let user = &snapshot.users[&world.ram_name(name)];
         let text = user.comments.split("[ram-operator:").next().unwrap_or_default().trim().to_owned();
@@ -226,6 +277,10 @@ async fn walks_over_specs_of_a_user() {
                 .filter(|mfa| reasons.0 == "Available" && (mfa["state"] == "Absent" || mfa["bind"] != "User"))
                 .map(|_| user.mfa_device),
             last.get("consoleLogin").map(|_| user.logon.as_ref().is_some_and(|logon| logon.active)),
+            login
+                .filter(|login| login["mfa"] == "Required")
+                .map(|_| user.logon.as_ref().is_some_and(|logon| logon.mfa_required)),
+            chosen.map(|text| world.ram.person().logs_on(&world.ram_name(name), text).accepts()),
             // Otherwise what an earlier spec attached stays.
             last.get("policies").filter(|_| exclusive).map(|_| user.policies.iter().cloned().collect::<BTreeSet<_>>()),
             last.get("groups").filter(|_| exclusive).map(|_| user.groups.iter().cloned().collect::<BTreeSet<_>>()),
@@ -234,6 +289,139 @@ async fn walks_over_specs_of_a_user() {
     assert_eq!(view("walker"), view("fresh"), "{last:#}");
     world.examine(Some(&operator)).await;
     operator.stop().await;
+}
+
+/// Leads an object of a kind from spec to spec, and makes a fresh one of the last; that spec, and the reason that both give.
+async fn walk(world: &World, kind: &str, plural: &str, first: Value, random: &mut Random) -> (Value, String) {
+    let schema = schema(plural);
+    let apply = |name: &'static str, spec: &Value| {
+        let metadata = json!({"name": name, "namespace": world.ns});
+        world.apply(json!({"kind": kind, "metadata": metadata, "spec": spec}))
+    };
+    let (mut last, mut taken, mut refused) = (first, 0, 0);
+    merge(&mut last, json!({"accountRef": {"name": world.name}}));
+    apply("walker", &last).await;
+    settled(world, kind, "walker").await;
+    for _ in 0..steps() / 6 {
+        let mut spec = value(&schema, "", random);
+        merge(&mut spec, json!({"accountRef": {"name": world.name}}));
+        // Two forms of a document at a time, or none, are refused; that is met often enough.
+        if kind == "RamPolicy" && random.below(4) > 0 {
+            let other = ["statements", "documentJson"][random.below(2)];
+            merge(&mut spec, json!({(other): null}));
+        }
+        if put(world, kind, "walker", &spec).await {
+            settled(world, kind, "walker").await;
+            last = spec;
+            taken += 1;
+        } else {
+            refused += 1;
+        }
+    }
+    println!("walks of a {kind}: {taken} specs taken, {refused} refused");
+    apply("fresh", &last).await;
+    let reasons = (settled(world, kind, "walker").await, settled(world, kind, "fresh").await);
+    assert_eq!(reasons.0, reasons.1, "{last:#}");
+    (last, reasons.0)
+}
+
+fn without_marker(text: &str) -> String {
+    text.split("[ram-operator:").next().unwrap_or_default().trim().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn walks_over_specs_of_a_group_and_of_a_policy() {
+    let mut random = Random::new("walks of a group and of a policy");
+    let world = corner("walk-group").await;
+    let operator = world.operator().await;
+    let (last, reason) = walk(&world, "RamGroup", "ramgroups", json!({}), &mut random).await;
+    let exclusive = reason == "Available" && last.get("attachments").is_none_or(|how| how == "Exclusive");
+    let snapshot = world.ram.snapshot();
+    let view = |name: &str| {
+        let group = &snapshot.groups[&world.ram_name(name)];
+        // Otherwise what an earlier spec attached stays.
+        let policies = last.get("policies").filter(|_| exclusive).map(|_| group.policies.clone());
+        (without_marker(&group.comments), policies)
+    };
+    assert_eq!(view("walker"), view("fresh"), "{last:#}");
+
+    let first = json!({"statements": [{"effect": "Deny", "actions": ["ots:*"], "resources": ["*"]}]});
+    let (last, reason) = walk(&world, "RamPolicy", "rampolicies", first, &mut random).await;
+    // A document that is refused is never written.
+    if reason == "Available" {
+        let snapshot = world.ram.snapshot();
+        let api = world.dynamic("RamPolicy", Some(&world.ns));
+        let mut views = Vec::new();
+        for name in ["walker", "fresh"] {
+            let object = api.get(name).await.expect("there").data;
+            let policy = &snapshot.policies[object["status"]["policyName"].as_str().expect("a name")];
+            let document = Document::parse(&policy.document).expect("a document");
+            views.push((without_marker(&policy.description), document));
+        }
+        assert_eq!(views[0].0, views[1].0, "{last:#}");
+        assert!(views[0].1.same_as(&views[1].1), "{last:#}: {}", views[0].1.text());
+    }
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}
+
+/// Waits until an account says something of its settings as they are now, and returns the reason.
+async fn settings_of(world: &World) -> String {
+    let api = world.dynamic("RamAccount", None);
+    eventually("the settings to be looked at", || async {
+        let object = api.get(&world.name).await.map_err(|e| e.to_string())?;
+        let found = condition(&object.data, "SettingsApplied").cloned().unwrap_or_default();
+        let current = found["observedGeneration"].as_i64() == object.metadata.generation;
+        let reason = found["reason"].as_str().unwrap_or_default();
+        if current && reason != "Unsettled" { Ok(reason.to_owned()) } else { Err(found.to_string()) }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn walks_over_settings_of_an_account() {
+    let mut random = Random::new("walks of settings");
+    let schema = schema("ramaccounts")["properties"]["settings"].clone();
+    let any = |random: &mut Random| {
+        let mut settings = value(&schema, "settings", random);
+        // Without the first the walker would keep the alias that it had; without the second there may be nothing to say.
+        merge(&mut settings, json!({"aliasChange": "Allow", "passwordPolicy": {"requireNumbers": true}}));
+        settings
+    };
+    let [walker, fresh] = [World::new("walk-settings").await, World::new("walk-fresh").await];
+    let operators = [walker.operator().await, fresh.operator().await];
+    let (mut taken, mut refused) = (0, 0);
+    for _ in 0..steps() / 6 {
+        // Whole settings in place of the present ones: what is not given any more is not managed any more.
+        let mut patch = json!({"settings": any(&mut random)});
+        let api = walker.dynamic("RamAccount", None);
+        let present = api.get(&walker.name).await.expect("there").data["spec"]["settings"].clone();
+        take_away(&mut patch, &json!({ "settings": present }));
+        match api.patch(&walker.name, &PatchParams::default(), &Patch::Merge(json!({ "spec": patch }))).await {
+            Ok(_) => {
+                settings_of(&walker).await;
+                taken += 1;
+            }
+            Err(kube::Error::Api(status)) if status.code == 422 => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    println!("walks of settings: {taken} taken, {refused} refused");
+    // All of them in the end: what is not given may be anything.
+    let mut last = any(&mut random);
+    for _ in 0..30 {
+        merge(&mut last, any(&mut random));
+    }
+    merge(&mut last, json!({"alias": "acme", "passwordPolicy": {"minimumPasswordLength": 14}}));
+    for world in [&walker, &fresh] {
+        world.account(json!({ "settings": last })).await;
+        assert_eq!(settings_of(world).await, "Applied", "{last:#}");
+    }
+    assert_eq!(walker.ram.snapshot().settings, fresh.ram.snapshot().settings, "{last:#}");
+    for (world, operator) in [walker, fresh].iter().zip(operators) {
+        world.examine(Some(&operator)).await;
+        operator.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,10 +35,13 @@ use crate::api::{
 };
 use crate::plan::ram_access_key::{
     Asked, InRam, Journal, Retiring, SecretSeen, Seen, Sibling, Step, UserSeen, Workload, in_window, next,
-    noted_sources, notes, order, released, settle, wanted_sources, window_end,
+    noted_sources, notes, order, released, retain_refused, settle, wanted_sources, window_end,
 };
 use crate::plan::{Extra, Next, Reason, Verdict};
 use crate::ram::{self, Class, KeyPair, KeySources, KeyStatus, Lane, LastUsed, Proof};
+
+/// Why `Retain` acts as `Disable`.
+const NO_PAIR_STAYS: &str = "The pair cannot stay in use: its Secret is missing, damaged or about to go with its namespace. The key is disabled instead.";
 
 impl Kind for RamAccessKey {
     const KIND: &'static str = "RamAccessKey";
@@ -188,6 +191,9 @@ impl<'a> KeyPass<'a> {
             order.user.namespace.clone_from(&self.key.namespace);
             order.user.name.clone_from(&self.object.spec.user_ref.name);
             leave(self.ctx, &self.object, account, Left::Order(Box::new(order))).await?;
+            if retain_refused(&seen) {
+                note(self.ctx, &self.object, EventType::Warning, "RetainRefused", NO_PAIR_STAYS.to_owned()).await;
+            }
         }
         if let Some(marks) = released(&seen) {
             self.release(marks).await?;
@@ -480,10 +486,6 @@ impl<'a> KeyPass<'a> {
 
     /// Lets the Secret stay when the object goes.
     async fn release(&mut self, marks: bool) -> Result<(), Error> {
-        if !marks && self.object.spec.deletion_policy == KeyDeletionPolicy::Retain {
-            let message = "The pair cannot stay in use: its Secret is missing, damaged or about to go with its namespace. The key was disabled instead.";
-            note(self.ctx, &self.object, EventType::Warning, "RetainRefused", message.to_owned()).await;
-        }
         let Some(stored) = &self.stored else { return Ok(()) };
         let wanted = secret::released(stored, &self.key.name, marks);
         let written = self.secrets().replace(&wanted.name_any(), &PostParams::default(), &wanted).await?;
@@ -505,6 +507,9 @@ impl<'a> KeyPass<'a> {
             _ => {
                 let stays = self.ram.as_ref().and_then(|ram| ram.keys.iter().find(|key| key.id == id));
                 match stays {
+                    Some(_) if retain_refused(&self.seen()) => {
+                        (EventType::Warning, "RetainRefused", NO_PAIR_STAYS.to_owned())
+                    }
                     Some(key) => {
                         (EventType::Normal, "Retained", format!("AccessKey {id} is left in RAM, {}.", key.status))
                     }

@@ -113,6 +113,13 @@ pub(super) fn effective(seen: &Seen) -> KeyDeletionPolicy {
     }
 }
 
+/// Whether `Retain` only disables the key, since nobody could use the pair.
+#[must_use]
+pub fn retain_refused(seen: &Seen) -> bool {
+    let asked = allowed(seen.spec.deletion_policy, seen.retain_denied) == KeyDeletionPolicy::Retain;
+    asked && effective(seen) != KeyDeletionPolicy::Retain
+}
+
 /// Whether the Secret stays when the object goes without having come to rest, and whether our marks come off it.
 #[must_use]
 pub fn released(seen: &Seen) -> Option<bool> {

@@ -31,7 +31,7 @@ use super::{AccountView, Next, Reason, Verdict};
 use crate::api::{KeyState, RamAccessKeySpec, RestartTarget, Why};
 use crate::ram::{AccessKey, KeySources, KeyStatus, LastUsed, Proof};
 
-pub use delete::{allowed, released};
+pub use delete::{allowed, released, retain_refused};
 pub use journal::{Intent, Journal, LastUse, Retiring, settle};
 pub use notes::notes;
 pub use order::order;
