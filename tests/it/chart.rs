@@ -522,7 +522,9 @@ async fn a_second_release_comes_and_goes() {
         format!("role.rbac.authorization.k8s.io/{name}"),
         format!("rolebinding.rbac.authorization.k8s.io/{name}"),
         format!("serviceaccount/{name}"),
+        format!("validatingadmissionpolicy.admissionregistration.k8s.io/{name}-finalizers"),
         format!("validatingadmissionpolicy.admissionregistration.k8s.io/{name}-revocations"),
+        format!("validatingadmissionpolicybinding.admissionregistration.k8s.io/{name}-finalizers"),
         format!("validatingadmissionpolicybinding.admissionregistration.k8s.io/{name}-revocations"),
     ];
     wanted.sort_unstable();

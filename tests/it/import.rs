@@ -351,6 +351,7 @@ async fn the_user_that_assumes_the_operators_role_is_left_out() {
     let (id, secret) = world.ram.access_key();
     world.credentials(&id, &secret).await;
     let role = format!("acs:ram::{}:role/operator", world.ram.account_id());
+    world.ram.person().attach(OPERATOR, "System", "AliyunSTSAssumeRoleAccess");
     world.account(json!({"credentials": {"assumeRole": {"roleArn": role}}})).await;
     world.ram.person().create_user("somebody", "");
     let (head, manifests) = printed(&world, &import(&world, &[], &[]).await);
