@@ -218,7 +218,9 @@ impl UserPass<'_> {
         let wanted = self.object.spec.virtual_mfa.as_ref().map(|mfa| mfa.state);
         let phase = known.as_ref().map(|mfa| mfa.phase);
         let (phase, serial_number) = match (wanted, &ram.mfa) {
-            (Some(MfaState::Present), Some(device)) if phase != Some(MfaPhase::Leaving) && self.is_news(device) => {
+            (Some(MfaState::Present), Some(device))
+                if (phase != Some(MfaPhase::Leaving) || !self.mfa.reset.open()) && self.is_news(device) =>
+            {
                 (MfaPhase::Bound, Some(device.serial_number.clone()))
             }
             (Some(MfaState::Absent), None) if phase != Some(MfaPhase::Absent) && self.mfa.deleted => {

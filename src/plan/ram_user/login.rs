@@ -50,7 +50,9 @@ impl Reset {
         self.asked.as_ref().filter(|value| self.accepted.as_ref() != Some(*value))
     }
 
-    fn open(&self) -> bool {
+    /// Whether a value was taken up whose work is not complete.
+    #[must_use]
+    pub fn open(&self) -> bool {
         self.accepted.is_some() && self.accepted != self.done
     }
 }
@@ -89,7 +91,7 @@ pub(super) fn take_away(seen: &Seen, ram: &InRam) -> Option<Step> {
     let profile = ram.login.as_ref()?;
     let login = seen.spec.console_login.as_ref()?;
     match effective(seen, login) {
-        LoginState::Absent => Some(Step::DeleteLogin),
+        LoginState::Absent => Some(remove(seen)),
         LoginState::Disabled if may_log_on(profile) => Some(disable(seen)),
         _ => None,
     }
@@ -97,11 +99,20 @@ pub(super) fn take_away(seen: &Seen, ram: &InRam) -> Option<Step> {
 
 /// Noted first, then done: after a crash in between nobody takes our own work for somebody else's.
 fn disable(seen: &Seen) -> Step {
-    if seen.memory.login.as_ref().is_some_and(|login| login.state == LoginState::Disabled) {
+    if noted(seen, LoginState::Disabled) {
         Step::ChangeLogin(LoginChange { enabled: Some(false), ..LoginChange::default() })
     } else {
         Step::RecordLogin(LoginState::Disabled)
     }
+}
+
+/// As [`disable`].
+fn remove(seen: &Seen) -> Step {
+    if noted(seen, LoginState::Absent) { Step::DeleteLogin } else { Step::RecordLogin(LoginState::Absent) }
+}
+
+fn noted(seen: &Seen, state: LoginState) -> bool {
+    seen.memory.login.as_ref().is_some_and(|login| login.state == state)
 }
 
 /// What to do next about the log-on; `drift` is what is reported besides.

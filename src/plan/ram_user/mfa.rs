@@ -90,7 +90,8 @@ pub(super) fn take_away(seen: &Seen, ram: &InRam) -> Option<Step> {
     if seen.mfa.reset.news().is_some() {
         return Some(Step::RecordMfaReset);
     }
-    (phase(seen) == Some(MfaPhase::Leaving)).then_some(Step::UnbindMfa)
+    let absent = seen.spec.virtual_mfa.as_ref().is_some_and(|wanted| wanted.state == MfaState::Absent);
+    (phase(seen) == Some(MfaPhase::Leaving) && (absent || seen.mfa.reset.open())).then_some(Step::UnbindMfa)
 }
 
 /// What to do next about the MFA device; `drift` is what is reported besides.
@@ -133,10 +134,11 @@ fn absent(seen: &Seen, ram: &InRam) -> Result<Option<Step>, Verdict> {
 
 fn present(seen: &Seen, ram: &InRam, wanted: &VirtualMfa) -> Result<Option<Step>, Verdict> {
     match (&ram.mfa, phase(seen)) {
-        (Some(_), Some(MfaPhase::Leaving)) => {
+        (Some(_), Some(MfaPhase::Leaving)) if seen.mfa.reset.open() => {
             unpaused(seen.paused)?;
             Ok(Some(Step::UnbindMfa))
         }
+        // Nobody asked for another one: what the user has bound meanwhile stays.
         (Some(device), _) => bound(seen, device),
         (None, Some(MfaPhase::Bound)) => Err(taken(seen)),
         (None, Some(MfaPhase::Issued)) if wanted.bind == MfaBinder::User => Ok(None),
@@ -207,9 +209,19 @@ fn make(seen: &Seen, wanted: &VirtualMfa, phase: Option<MfaPhase>) -> Result<Ste
 
 /// What goes before the user can be deleted.
 pub(super) fn leave(seen: &Seen, ram: &InRam) -> Option<Step> {
-    let ours = Some(&seen.mfa.serial).filter(|serial| has_device(&seen.spec, &seen.memory) && !serial.is_empty());
-    match away(ram.mfa.as_ref(), seen.mfa.loose.as_ref(), ours.filter(|_| !seen.mfa.deleted))? {
+    match away(ram.mfa.as_ref(), seen.mfa.loose.as_ref(), ours(seen))? {
         Away::Unbind => Some(Step::UnbindMfa),
         Away::Delete(serial) => Some(Step::DeleteMfaDevice(serial)),
     }
+}
+
+/// What is left where the user is gone: a device outlives it.
+pub(super) fn left_over(seen: &Seen) -> Option<Step> {
+    ours(seen).cloned().map(Step::DeleteMfaDevice)
+}
+
+/// The device that may have been made here and was not deleted in this pass.
+fn ours(seen: &Seen) -> Option<&String> {
+    let made = has_device(&seen.spec, &seen.memory) && !seen.mfa.deleted;
+    Some(&seen.mfa.serial).filter(|serial| made && !serial.is_empty())
 }

@@ -132,6 +132,7 @@ fn a_reset_unbinds_first_and_trusts_no_older_seed() {
     for serial in [OURS, OTHER] {
         let mut seen = with_mfa("Operator");
         remember(&mut seen, MfaPhase::Leaving, serial);
+        seen.mfa.reset.accepted = Some("1".to_owned());
         seen.mfa.seed = SeedSeen::There;
         ram(&mut seen).mfa = Some(device(serial));
         seen.paused = true;
@@ -147,6 +148,27 @@ fn a_reset_unbinds_first_and_trusts_no_older_seed() {
         (seen.mfa.made, seen.mfa.seed) = (true, SeedSeen::There);
         assert_eq!(step(&seen), Step::RecordMfa(MfaPhase::Issued));
     }
+}
+
+#[test]
+fn what_the_user_binds_while_ours_is_lost_stays() {
+    let mut seen = with_mfa("Operator");
+    remember(&mut seen, MfaPhase::Leaving, OURS);
+    ram(&mut seen).mfa = Some(device(OTHER));
+    assert_eq!(step(&seen), Step::DeleteMfaDevice(OURS.to_owned()));
+    seen.mfa.deleted = true;
+    assert_eq!(reason(&seen), Reason::Available, "nobody asked for another one");
+}
+
+#[test]
+fn a_device_goes_with_its_object_although_the_user_is_gone() {
+    let mut seen = with_mfa("User");
+    seen.deleting = true;
+    ram(&mut seen).user = None;
+    seen.witnessed = true;
+    assert_eq!(step(&seen), Step::DeleteMfaDevice(OURS.to_owned()));
+    seen.mfa.deleted = true;
+    assert_eq!(step(&seen), Step::RemoveFinalizer);
 }
 
 #[test]

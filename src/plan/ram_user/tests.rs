@@ -490,6 +490,8 @@ fn log_on_is_taken_away_first_and_without_a_tenant() {
     }
     let mut seen = with_login(r#"{"state":"Absent"}"#);
     ram(&mut seen).login = Some(profile(true));
+    assert_eq!(step(&seen), Step::RecordLogin(LoginState::Absent), "the same");
+    seen.memory.login = Some(carried_out(LoginState::Absent));
     assert_eq!(step(&seen), Step::DeleteLogin);
     seen.deleting = true;
     seen.deletion_time = Some(Timestamp::UNIX_EPOCH);

@@ -163,6 +163,8 @@ fn what_is_missing_is_attached_and_groups_and_log_on_wait_too() {
     assert_eq!(reason(&seen), Reason::Available);
     assert_eq!(pending(&seen), ["group readers", "log-on to the console"]);
     seen.memory.adoption.accepted = Some(Timestamp::UNIX_EPOCH);
+    assert_eq!(step(&seen), Step::RecordLogin(LoginState::Absent));
+    seen.memory.login = Some(LoginMemory { state: LoginState::Absent, ..LoginMemory::default() });
     assert_eq!(step(&seen), Step::DeleteLogin);
     ram(&mut seen).login = None;
     assert_eq!(step(&seen), Step::LeaveGroup("readers".to_owned()));
