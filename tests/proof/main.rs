@@ -22,7 +22,9 @@ mod emulator;
 mod adversary;
 mod against_emulator;
 mod invariants;
+mod key_model;
 mod key_process;
+mod logon;
 mod names;
 mod order_process;
 mod process;
@@ -32,10 +34,9 @@ mod user_process;
 mod world;
 
 use names::DAY;
-use search::{Cfg, search};
-use world::World;
+use search::{Cfg, Model, search};
 
-fn check(mut cfg: Cfg, start: World) {
+fn check<M: Model>(mut cfg: Cfg, start: M) {
     if std::env::var("PROOF").is_ok_and(|value| value == "long") {
         cfg.budget += 1;
         cfg.fair = 100;

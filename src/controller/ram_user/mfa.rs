@@ -218,9 +218,7 @@ impl UserPass<'_> {
         let wanted = self.object.spec.virtual_mfa.as_ref().map(|mfa| mfa.state);
         let phase = known.as_ref().map(|mfa| mfa.phase);
         let (phase, serial_number) = match (wanted, &ram.mfa) {
-            (Some(MfaState::Present), Some(device))
-                if (phase != Some(MfaPhase::Leaving) || !self.mfa.reset.open()) && self.is_news(device) =>
-            {
+            (Some(MfaState::Present), Some(device)) if !self.was_taken_away(phase) && self.is_news(device) => {
                 (MfaPhase::Bound, Some(device.serial_number.clone()))
             }
             (Some(MfaState::Absent), None) if phase != Some(MfaPhase::Absent) && self.mfa.deleted => {
@@ -229,6 +227,15 @@ impl UserPass<'_> {
             _ => return known,
         };
         Some(MfaMemory { phase, serial_number, since: self.second() })
+    }
+
+    /// Whether what RAM shows may be a device that we take away, or took away this moment.
+    fn was_taken_away(&self, phase: Option<MfaPhase>) -> bool {
+        match phase {
+            Some(MfaPhase::Leaving) => self.mfa.reset.open() || self.mfa_fresh(),
+            Some(MfaPhase::Absent) => self.mfa_fresh(),
+            _ => false,
+        }
     }
 
     /// Whether the status does not know yet that the user has this device, and ours is not left over beside it.

@@ -153,8 +153,10 @@ fn keep(seen: &Seen, login: &ConsoleLogin, profile: &LoginProfile) -> Result<Opt
         let change = LoginChange { password: true, enabled: Some(true), mfa: None };
         return Ok(Some(ready(seen, login, true)?.unwrap_or(Step::ChangeLogin(change))));
     }
-    if !may_log_on(profile) {
-        if memory.is_some_and(|login| login.state == LoginState::Enabled) {
+    // What we took away is given back whatever is shown: that may be how it was before.
+    let away = memory.is_some_and(|login| login.state != LoginState::Enabled);
+    if !may_log_on(profile) || away {
+        if memory.is_some() && !away {
             return Err(taken(seen));
         }
         allowed(seen)?;

@@ -122,7 +122,7 @@ fn absent(seen: &Seen, ram: &InRam) -> Result<Option<Step>, Verdict> {
         return Ok(None);
     }
     let step = match (&ram.mfa, phase(seen)) {
-        (Some(_), Some(MfaPhase::Issued | MfaPhase::Bound)) => Step::RecordMfa(MfaPhase::Leaving),
+        (_, Some(MfaPhase::Issued | MfaPhase::Bound)) => Step::RecordMfa(MfaPhase::Leaving),
         (Some(_), _) => Step::UnbindMfa,
         (None, Some(MfaPhase::Absent)) => return Ok(None),
         (None, _) if seen.mfa.deleted => return Ok(None),
@@ -137,6 +137,10 @@ fn present(seen: &Seen, ram: &InRam, wanted: &VirtualMfa) -> Result<Option<Step>
         (Some(_), Some(MfaPhase::Leaving)) if seen.mfa.reset.open() => {
             unpaused(seen.paused)?;
             Ok(Some(Step::UnbindMfa))
+        }
+        // What we took away this moment may still show.
+        (Some(_), Some(MfaPhase::Leaving | MfaPhase::Absent)) if seen.mfa.fresh => {
+            Err(Verdict::new(Reason::Unsettled).again_in(SOON))
         }
         // Nobody asked for another one: what the user has bound meanwhile stays.
         (Some(device), _) => bound(seen, device),

@@ -155,6 +155,9 @@ fn what_the_user_binds_while_ours_is_lost_stays() {
     let mut seen = with_mfa("Operator");
     remember(&mut seen, MfaPhase::Leaving, OURS);
     ram(&mut seen).mfa = Some(device(OTHER));
+    seen.mfa.fresh = true;
+    assert_eq!(reason(&seen), Reason::Unsettled, "it may be the one that was taken away");
+    seen.mfa.fresh = false;
     assert_eq!(step(&seen), Step::DeleteMfaDevice(OURS.to_owned()));
     seen.mfa.deleted = true;
     assert_eq!(reason(&seen), Reason::Available, "nobody asked for another one");
@@ -181,6 +184,9 @@ fn absent_takes_away_whatever_there_is_and_notes_it_first() {
     assert_eq!(reason(&seen), Reason::Paused);
     seen.paused = false;
     assert_eq!(step(&seen), Step::RecordMfa(MfaPhase::Leaving), "so that it is known for our own work");
+    ram(&mut seen).mfa = None;
+    assert_eq!(step(&seen), Step::RecordMfa(MfaPhase::Leaving), "nobody has bound it yet");
+    ram(&mut seen).mfa = Some(device(OURS));
     remember(&mut seen, MfaPhase::Leaving, OURS);
     assert_eq!(step(&seen), Step::UnbindMfa);
     ram(&mut seen).mfa = None;
