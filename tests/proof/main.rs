@@ -30,6 +30,7 @@ mod order_process;
 mod process;
 mod search;
 mod start;
+mod things;
 mod user_process;
 mod world;
 
