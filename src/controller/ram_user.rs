@@ -119,6 +119,11 @@ fn memory(ctx: &Ctx, object: &RamUser) -> Memory {
     }
 }
 
+/// Whether log-on was not taken away by us.
+fn may_log_on(login: &LoginMemory) -> bool {
+    login.state == LoginState::Enabled
+}
+
 /// How far `reset-password` has come.
 fn reset(object: &RamUser) -> Reset {
     let stored = object.status.as_ref().and_then(|status| status.requests.as_ref()?.reset_password.clone());
@@ -565,7 +570,10 @@ impl<'a> UserPass<'a> {
         status.login_url = wanted.and_then(|_| self.domain()).map(login_url);
         let mut login = self.memory.login.clone();
         match (wanted.map(|login| login.state), &ram.login) {
-            (Some(LoginState::Enabled), Some(profile)) if profile.enabled == Some(true) && !suspended => {
+            // What we took away may still show; it is noted when it is given back.
+            (Some(LoginState::Enabled), Some(profile))
+                if profile.enabled == Some(true) && !suspended && login.as_ref().is_none_or(may_log_on) =>
+            {
                 login = Some(login.unwrap_or_default().shown(&self.found.seen));
             }
             (Some(LoginState::Absent), None) => {
@@ -603,6 +611,22 @@ impl<'a> UserPass<'a> {
         let adoption = Adopting { noted: Some(now(self.ctx)), ..self.memory.adoption };
         self.note_in_status(|status| status.adoption = adoption_status(adoption)).await?;
         self.memory.adoption = adoption;
+        Ok(())
+    }
+
+    /// What was known of the user that is gone says nothing of another one.
+    async fn record_gone(&mut self) -> Result<(), Error> {
+        let adoption = Adopting { noted: None, ..self.memory.adoption };
+        self.note_in_status(|status| {
+            status.user_id = None;
+            status.marker_uid = None;
+            status.create_time = None;
+            status.console_login = None;
+            status.virtual_mfa = None;
+            status.adoption = adoption_status(adoption);
+        })
+        .await?;
+        self.memory = Memory { account_id: self.memory.account_id.take(), adoption, ..Memory::default() };
         Ok(())
     }
 
@@ -716,6 +740,9 @@ impl<'a> UserPass<'a> {
             self.reset.done.clone_from(&self.reset.accepted);
             let message = format!("User {name} has a new password for log-on to the console.");
             note(self.ctx, &self.object, EventType::Normal, "PasswordGiven", message).await;
+        } else if change.enabled == Some(true) {
+            let login = self.memory.login.take().unwrap_or_default();
+            self.memory.login = Some(login.shown(&self.found.seen));
         }
         // What was read when the user was made does not show this.
         self.made_here = false;
@@ -1068,6 +1095,7 @@ impl Pass for UserPass<'_> {
                     | Step::RemoveFinalizer
                     | Step::HandOver(_)
                     | Step::RecordAdoption
+                    | Step::RecordGone
                     | Step::RecordLogin(_)
                     | Step::RecordPassword(_)
                     | Step::RecordReset
@@ -1085,6 +1113,7 @@ impl Pass for UserPass<'_> {
             Step::AddFinalizer => set_finalizer(self.ctx, self.key, &mut self.object, true).await,
             Step::RemoveFinalizer => self.finish().await,
             Step::RecordAdoption => self.record_adoption().await,
+            Step::RecordGone => self.record_gone().await,
             Step::CreateUser(user) => self.create(user).await,
             Step::UpdateUser(changes) => self.update(&changes).await,
             Step::AttachPolicy(policy) => self.attach(policy).await,

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::invariants::held;
 use crate::names::{DAY, PATIENCE, PUBLISH_BOUND, READ_LAG, SLOTS, STRAY_QUIET, USE_LAG};
-use crate::search::Cfg;
+use crate::search::{self, Cfg};
 use crate::world::{By, Excused, Flight, Intent, Journal, Key, Obj, Order, Policy, Usr, Who, Why, World};
 
-pub type Moves = Vec<(String, World)>;
+pub type Moves = search::Moves<World>;
 
 /// A copy of the world with one move less.
 fn moved(world: &World) -> World {

@@ -22,20 +22,22 @@ mod emulator;
 mod adversary;
 mod against_emulator;
 mod invariants;
+mod key_model;
 mod key_process;
+mod logon;
 mod names;
 mod order_process;
 mod process;
 mod search;
 mod start;
+mod things;
 mod user_process;
 mod world;
 
 use names::DAY;
-use search::{Cfg, search};
-use world::World;
+use search::{Cfg, Model, search};
 
-fn check(mut cfg: Cfg, start: World) {
+fn check<M: Model>(mut cfg: Cfg, start: M) {
     let proof = std::env::var("PROOF").unwrap_or_default();
     if matches!(proof.as_str(), "long" | "deep-mutant") {
         cfg.budget += 1;

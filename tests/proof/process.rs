@@ -4,7 +4,7 @@ use ram_operator::plan::Reason;
 
 use crate::key_process::KeyProcess;
 use crate::order_process::OrderProcess;
-use crate::search::Cfg;
+use crate::search::{Cfg, Pass};
 use crate::user_process::UserProcess;
 use crate::world::{Shift, World};
 
@@ -93,7 +93,17 @@ impl Process {
         Self::Order(Box::new(OrderProcess::new(uid)))
     }
 
-    pub fn step(&mut self, world: &mut World, cfg: &Cfg, mode: Option<Mode>) -> Result<Stepped, String> {
+    /// The last moment at which a signed mint that this pass holds is accepted.
+    pub fn mint_until(&self) -> Option<i64> {
+        match self {
+            Self::Key(process) => process.mint_until(),
+            Self::User(_) | Self::Order(_) => None,
+        }
+    }
+}
+
+impl Pass<World> for Process {
+    fn step(&mut self, world: &mut World, cfg: &Cfg, mode: Option<Mode>) -> Result<Stepped, String> {
         let stepped = match self {
             Self::Key(process) => process.step(world, cfg, mode),
             Self::User(process) => process.step(world, mode),
@@ -106,7 +116,7 @@ impl Process {
         }
     }
 
-    pub fn label(&self) -> String {
+    fn label(&self) -> String {
         match self {
             Self::Key(process) => format!("key{}", process.i),
             Self::User(_) => "user".to_owned(),
@@ -114,8 +124,7 @@ impl Process {
         }
     }
 
-    /// Where it is, in words.
-    pub fn place(&self) -> String {
+    fn place(&self) -> String {
         match self {
             Self::Key(process) => process.place(),
             Self::User(process) => process.place(),
@@ -123,8 +132,7 @@ impl Process {
         }
     }
 
-    /// Where it would freeze now, if it can.
-    pub fn freezable(&self) -> Option<String> {
+    fn freezable(&self) -> Option<String> {
         match self {
             Self::Key(process) => process.freezable(),
             Self::User(process) => process.freezable(),
@@ -132,8 +140,7 @@ impl Process {
         }
     }
 
-    /// Whether the next step is a write to RAM.
-    pub fn writes_to_ram(&self) -> bool {
+    fn writes_to_ram(&self) -> bool {
         match self {
             Self::Key(process) => process.writes_to_ram(),
             Self::User(process) => process.writes_to_ram(),
@@ -141,7 +148,7 @@ impl Process {
         }
     }
 
-    pub fn outcome(&self) -> Option<Outcome> {
+    fn outcome(&self) -> Option<Outcome> {
         match self {
             Self::Key(process) => process.outcome,
             Self::User(process) => process.outcome,
@@ -149,7 +156,7 @@ impl Process {
         }
     }
 
-    pub fn was_frozen(&self) -> bool {
+    fn was_frozen(&self) -> bool {
         match self {
             Self::Key(process) => process.was_frozen,
             Self::User(process) => process.was_frozen,
@@ -157,7 +164,7 @@ impl Process {
         }
     }
 
-    pub fn freeze(&mut self) {
+    fn freeze(&mut self) {
         match self {
             Self::Key(process) => process.was_frozen = true,
             Self::User(process) => process.was_frozen = true,
@@ -165,20 +172,11 @@ impl Process {
         }
     }
 
-    /// Another leader is there.
-    pub fn unlease(&mut self) {
+    fn unlease(&mut self) {
         match self {
             Self::Key(process) => process.lease = false,
             Self::User(process) => process.lease = false,
             Self::Order(process) => process.lease = false,
-        }
-    }
-
-    /// The last moment at which a signed mint that this pass holds is accepted.
-    pub fn mint_until(&self) -> Option<i64> {
-        match self {
-            Self::Key(process) => process.mint_until(),
-            Self::User(_) | Self::Order(_) => None,
         }
     }
 }

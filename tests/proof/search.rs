@@ -1,13 +1,12 @@
 //! Breadth-first over everything that may happen, so that the first violation found is a shortest one.
 
+use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{Hash, Hasher};
 use std::time::Instant;
 
-use crate::adversary::{Moves, edits, land, moments};
-use crate::invariants::{self, Seat, Verdicts};
-use crate::names::{HOUR, LATER, READ_LAG};
-use crate::process::{Mode, Process};
-use crate::world::World;
+use crate::names::{HOUR, LATER};
+use crate::process::{Mode, Outcome, Stepped};
 
 /// What is searched, and how far.
 #[derive(Clone, Debug)]
@@ -49,6 +48,89 @@ impl Default for Cfg {
     }
 }
 
+/// What the adversary and time have done and may still do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Clock {
+    pub now: i64,
+    /// Moves that the adversary has left.
+    pub budget: u8,
+    /// Leaps in time that are left.
+    pub times: u8,
+}
+
+/// Worlds to go on with, and what led to each.
+pub type Moves<M> = Vec<(String, M)>;
+
+/// A part of the world in small, as a value.
+pub trait Model: Clone {
+    type Pass: Pass<Self>;
+
+    fn clock(&self) -> Clock;
+    fn set_clock(&mut self, clock: Clock);
+    /// The state without what cannot matter any more: two worlds with the same core go on alike.
+    fn core(&self, cfg: &Cfg) -> u128;
+    fn frozen(&self) -> &[Self::Pass];
+    fn frozen_mut(&mut self) -> &mut Vec<Self::Pass>;
+    /// A pass over each object that has something to be looked at.
+    fn passes(&self, cfg: &Cfg) -> Vec<Self::Pass>;
+    /// Passes that read RAM as it was a moment ago, if it was another one then.
+    fn stale_passes(&self, cfg: &Cfg) -> Vec<Self::Pass>;
+    /// Everything that somebody outside may do now, each at the price of one move.
+    fn edits(&self, cfg: &Cfg) -> Result<Moves<Self>, String>;
+    /// Requests on their way whose senders have given up.
+    fn inflight(&self) -> usize {
+        0
+    }
+    /// One of them arrives.
+    fn land(&mut self, _index: usize) -> Result<String, String> {
+        Ok(String::new())
+    }
+    /// The moments ahead at which something may become due, the next one first.
+    fn moments(&self, cfg: &Cfg) -> Vec<i64>;
+    /// What must hold in every state.
+    fn check(&self) -> Result<(), String>;
+    /// Everything that is asked for can be had.
+    fn calm(&mut self);
+    /// Nothing when the world is at rest as it should be, else what is not; `last` are the passes of the last round.
+    fn good(&self, last: &[Self::Pass]) -> Option<String>;
+
+    /// A copy of the world with one move less.
+    fn moved(&self) -> Self {
+        let (mut new, mut clock) = (self.clone(), self.clock());
+        clock.budget -= 1;
+        new.set_clock(clock);
+        new
+    }
+}
+
+/// A pass over one object, one micro-step at a time.
+pub trait Pass<M>: Clone {
+    fn step(&mut self, world: &mut M, cfg: &Cfg, mode: Option<Mode>) -> Result<Stepped, String>;
+    fn label(&self) -> String;
+    /// Where it is, in words.
+    fn place(&self) -> String;
+    /// Where it would freeze now, if it can.
+    fn freezable(&self) -> Option<String>;
+    /// Whether the next step is a write to RAM.
+    fn writes_to_ram(&self) -> bool;
+    fn outcome(&self) -> Option<Outcome>;
+    fn was_frozen(&self) -> bool;
+    fn freeze(&mut self);
+    /// Another leader is there.
+    fn unlease(&mut self);
+}
+
+/// Two hashes of a value.
+pub fn fingerprint(value: &impl Hash) -> u128 {
+    let half = |salt: u8| {
+        let mut hasher = DefaultHasher::new();
+        salt.hash(&mut hasher);
+        value.hash(&mut hasher);
+        u128::from(hasher.finish())
+    };
+    (half(1) << 64) | half(2)
+}
+
 impl Cfg {
     pub fn may(&self, what: &str) -> bool {
         self.moves.contains(&what)
@@ -59,7 +141,7 @@ impl Cfg {
 const LONGEST_PASS: u32 = 400;
 
 /// A pass without interruption.
-pub fn run(world: &mut World, cfg: &Cfg, mut pass: Process) -> Result<Process, String> {
+pub fn run<M: Model>(world: &mut M, cfg: &Cfg, mut pass: M::Pass) -> Result<M::Pass, String> {
     for _ in 0..LONGEST_PASS {
         if pass.step(world, cfg, None)?.done {
             return Ok(pass);
@@ -68,61 +150,61 @@ pub fn run(world: &mut World, cfg: &Cfg, mut pass: Process) -> Result<Process, S
     Err(format!("{}: a pass without end", pass.label()))
 }
 
+fn has_moves<M: Model>(world: &M) -> bool {
+    world.clock().budget > 0
+}
+
 /// Every way in which a pass can go on, with the adversary's moves in between.
-fn expand(
-    mut world: World,
-    mut pass: Process,
+fn expand<M: Model>(
+    mut world: M,
+    mut pass: M::Pass,
     label: &str,
-    moves: &mut Moves,
+    moves: &mut Moves<M>,
     cfg: &Cfg,
     thawed: bool,
 ) -> Result<(), String> {
     let wrong = |why: String| format!("{label}: {why}");
     for turn in 0..LONGEST_PASS {
-        if world.budget > 0 {
+        if has_moves(&world) {
             interruptions(&world, &pass, label, moves, cfg, thawed && turn == 0)?;
         }
-        let place = if world.budget > 0 { pass.place() } else { String::new() };
+        let place = if has_moves(&world) { pass.place() } else { String::new() };
         let stepped = pass.step(&mut world, cfg, None).map_err(wrong)?;
         if stepped.done {
             moves.push((format!("{label} -> {:?}", pass.outcome()), world));
             return Ok(());
         }
-        if stepped.effect && cfg.may("crash") && world.budget > 0 {
-            let mut new = world.clone();
-            new.budget -= 1;
-            moves.push((format!("{label}, crash after {place}"), new));
+        if stepped.effect && cfg.may("crash") && has_moves(&world) {
+            moves.push((format!("{label}, crash after {place}"), world.moved()));
         }
     }
     Err(format!("{label}: a pass without end"))
 }
 
 /// Freezes the pass here, or does something to its next request to RAM.
-fn interruptions(
-    world: &World,
-    pass: &Process,
+fn interruptions<M: Model>(
+    world: &M,
+    pass: &M::Pass,
     label: &str,
-    moves: &mut Moves,
+    moves: &mut Moves<M>,
     cfg: &Cfg,
     just_thawed: bool,
 ) -> Result<(), String> {
     if cfg.may("freeze")
-        && world.frozen.len() < 2
+        && world.frozen().len() < 2
         && !just_thawed
         && let Some(place) = pass.freezable()
     {
-        let (mut new, mut frozen) = (world.clone(), pass.clone());
-        new.budget -= 1;
+        let (mut new, mut frozen) = (world.moved(), pass.clone());
         frozen.freeze();
-        new.frozen.push(frozen);
+        new.frozen_mut().push(frozen);
         moves.push((format!("{label}, frozen {place}"), new));
     }
     if !pass.writes_to_ram() {
         return Ok(());
     }
     for mode in cfg.modes {
-        let (mut new, mut pass) = (world.clone(), pass.clone());
-        new.budget -= 1;
+        let (mut new, mut pass) = (world.moved(), pass.clone());
         let label = format!("{label}, {mode:?} {}", pass.place());
         let stepped = pass.step(&mut new, cfg, Some(*mode)).map_err(|why| format!("{label}: {why}"))?;
         if stepped.done {
@@ -134,72 +216,58 @@ fn interruptions(
     Ok(())
 }
 
-/// A pass over each object that has something to be looked at.
-fn passes(world: &World, cfg: &Cfg) -> Vec<Process> {
-    let objects = (0..world.objs.len()).filter(|index| world.objs[*index].is_some());
-    let mut all: Vec<Process> = objects.map(|index| Process::key(index, false)).collect();
-    if cfg.user_pass && world.user.is_some() {
-        all.push(Process::user());
-    }
-    let open = world.orders.iter().filter(|order| order.person.is_none() || order.finalizer || !order.found);
-    all.extend(open.map(|order| Process::order(order.uid)));
-    all
-}
-
 /// Whoever is frozen finds another leader when it wakes up.
-fn unlease(world: &mut World) {
-    for process in &mut world.frozen {
-        process.unlease();
+fn unlease<M: Model>(world: &mut M) {
+    for pass in world.frozen_mut() {
+        pass.unlease();
     }
 }
 
-fn successors(world: &World, cfg: &Cfg) -> Result<Moves, String> {
+fn successors<M: Model>(world: &M, cfg: &Cfg) -> Result<Moves<M>, String> {
     let mut moves = Moves::new();
-    for pass in passes(world, cfg) {
+    for pass in world.passes(cfg) {
         let mut new = world.clone();
         unlease(&mut new);
         let label = pass.label();
         expand(new, pass, &label, &mut moves, cfg, false)?;
     }
-    let lagging = world.before.as_ref().is_some_and(|(_, time)| world.now - time <= READ_LAG);
-    if cfg.stale && world.budget > 0 && lagging {
-        for index in (0..world.objs.len()).filter(|index| world.objs[*index].is_some()) {
-            let mut new = world.clone();
-            new.budget -= 1;
+    if cfg.stale && has_moves(world) {
+        for pass in world.stale_passes(cfg) {
+            let mut new = world.moved();
             unlease(&mut new);
-            let label = format!("key{index} (stale list)");
-            expand(new, Process::key(index, true), &label, &mut moves, cfg, false)?;
+            let label = format!("{} (stale list)", pass.label());
+            expand(new, pass, &label, &mut moves, cfg, false)?;
         }
     }
-    for index in 0..world.frozen.len() {
+    for index in 0..world.frozen().len() {
         let mut new = world.clone();
-        let pass = new.frozen.remove(index);
+        let pass = new.frozen_mut().remove(index);
         let label = format!("thaw {}", pass.label());
         let thawed = pass.was_frozen();
         expand(new, pass, &label, &mut moves, cfg, thawed)?;
     }
-    for index in 0..world.inflight.len() {
+    for index in 0..world.inflight() {
         let mut new = world.clone();
-        let label = land(&mut new, index)?;
+        let label = new.land(index)?;
         moves.push((label, new));
     }
-    if world.budget > 0 {
-        moves.extend(edits(world, cfg)?);
+    if has_moves(world) {
+        moves.extend(world.edits(cfg)?);
     }
-    if world.times > 0
-        && let Some(next) = moments(world, cfg).first()
+    let clock = world.clock();
+    if clock.times > 0
+        && let Some(next) = world.moments(cfg).first()
     {
         let mut new = world.clone();
-        new.now = *next;
-        new.times -= 1;
+        new.set_clock(Clock { now: *next, times: clock.times - 1, ..clock });
         unlease(&mut new);
-        moves.push((format!("time +{}", next - world.now), new));
+        moves.push((format!("time +{}", next - clock.now), new));
     }
     Ok(moves)
 }
 
 /// The adversary stops: everything has to come to rest as it should be. `known`: states from which it does.
-fn fair(start: &World, cfg: &Cfg, known: &mut HashSet<u128>) -> Result<(), String> {
+fn fair<M: Model>(start: &M, cfg: &Cfg, known: &mut HashSet<u128>) -> Result<(), String> {
     let mut world = start.clone();
     let mut trail: Vec<String> = Vec::new();
     calm(&mut world, cfg)?;
@@ -213,7 +281,7 @@ fn fair(start: &World, cfg: &Cfg, known: &mut HashSet<u128>) -> Result<(), Strin
         if !seen.insert(core) {
             return Err(told("a cycle", &trail));
         }
-        let verdicts = round(&mut world, cfg, &mut trail)?;
+        let last = round(&mut world, cfg, &mut trail)?;
         if world.core(cfg) != core {
             rounds += 1;
             if rounds > 12 {
@@ -221,22 +289,22 @@ fn fair(start: &World, cfg: &Cfg, known: &mut HashSet<u128>) -> Result<(), Strin
             }
             continue;
         }
-        let Some(why) = invariants::good(&world, &verdicts) else { break };
+        let Some(why) = world.good(&last) else { break };
         (rounds, leaps) = (0, leaps + 1);
         if leaps > 60 {
             return Err(told(&format!("no end: {why}"), &trail));
         }
-        match moments(&world, cfg).first() {
-            Some(next) => world.now = *next,
+        let clock = world.clock();
+        match world.moments(cfg).first() {
+            Some(next) => world.set_clock(Clock { now: *next, ..clock }),
             None => {
-                world.now += LATER;
-                world.before = None;
+                world.set_clock(Clock { now: clock.now + LATER, ..clock });
                 if world.core(cfg) == core {
                     return Err(told(&format!("stuck for good: {why}"), &trail));
                 }
             }
         }
-        trail.push(format!("time {}", world.now - start.now));
+        trail.push(format!("time {}", world.clock().now - start.clock().now));
     }
     known.extend(seen);
     Ok(())
@@ -248,44 +316,31 @@ fn told(what: &str, trail: &[String]) -> String {
 }
 
 /// Frozen passes end, requests arrive, and everything that is asked for can be had.
-fn calm(world: &mut World, cfg: &Cfg) -> Result<(), String> {
-    world.budget = 0;
-    while let Some(mut pass) = world.frozen.pop() {
+fn calm<M: Model>(world: &mut M, cfg: &Cfg) -> Result<(), String> {
+    let clock = world.clock();
+    world.set_clock(Clock { budget: 0, ..clock });
+    while let Some(mut pass) = world.frozen_mut().pop() {
         pass.unlease();
         run(world, cfg, pass)?;
     }
-    while !world.inflight.is_empty() {
-        land(world, 0)?;
+    while world.inflight() > 0 {
+        world.land(0)?;
     }
-    world.account = true;
-    world.grant = true;
-    if let Some(user) = &mut world.user
-        && user.deleting.is_none()
-    {
-        user.suspended = false;
-    }
-    for object in world.objs.iter_mut().flatten() {
-        object.inactive = false;
-        object.interval = None;
-    }
+    world.calm();
     Ok(())
 }
 
 /// One pass over each object.
-fn round(world: &mut World, cfg: &Cfg, trail: &mut Vec<String>) -> Result<Verdicts, String> {
-    let mut verdicts = Verdicts::new();
-    for pass in passes(world, cfg) {
+fn round<M: Model>(world: &mut M, cfg: &Cfg, trail: &mut Vec<String>) -> Result<Vec<M::Pass>, String> {
+    let mut done = Vec::new();
+    for pass in world.passes(cfg) {
         let label = pass.label();
         let pass = run(world, cfg, pass).map_err(|why| told(&format!("{label}: {why}"), trail))?;
         trail.push(format!("{label} -> {:?}", pass.outcome()));
-        match &pass {
-            Process::Key(key) => drop(verdicts.insert(Seat::Key(key.i), key.outcome)),
-            Process::Order(order) => drop(verdicts.insert(Seat::Order(order.uid), order.outcome)),
-            Process::User(_) => {}
-        }
-        invariants::check(world).map_err(|why| told(&why, trail))?;
+        done.push(pass);
+        world.check().map_err(|why| told(&why, trail))?;
     }
-    Ok(verdicts)
+    Ok(done)
 }
 
 /// What a search came to.
@@ -298,18 +353,21 @@ pub struct Report {
 }
 
 /// States seen with the moves that were left then, and by which way each was reached.
-#[derive(Default)]
-struct Book {
+struct Book<M> {
     best: HashMap<u128, Vec<(u8, u8)>>,
     /// The entry before, and what led on from there.
     ways: Vec<(usize, Box<str>, u32)>,
-    queue: VecDeque<(World, usize)>,
+    queue: VecDeque<(M, usize)>,
 }
 
-impl Book {
+impl<M: Model> Book<M> {
+    fn new() -> Self {
+        Self { best: HashMap::new(), ways: Vec::new(), queue: VecDeque::new() }
+    }
+
     /// Takes a state in unless it was seen with as many moves left; `Some(true)`: it was never seen.
-    fn enter(&mut self, core: u128, world: World, from: usize, label: &str) -> bool {
-        let left = (world.budget, world.times);
+    fn enter(&mut self, core: u128, world: M, from: usize, label: &str) -> bool {
+        let left = (world.clock().budget, world.clock().times);
         let depth = self.ways.get(from).map_or(0, |way| way.2 + 1);
         let before = self.best.entry(core).or_default();
         if before.iter().any(|seen| seen.0 >= left.0 && seen.1 >= left.1) {
@@ -336,19 +394,18 @@ impl Book {
 }
 
 /// Searches everything that can be reached; the first violation is an error with its path.
-pub fn search(cfg: &Cfg, mut start: World) -> Result<Report, String> {
-    start.budget = cfg.budget;
-    start.times = cfg.times;
+pub fn search<M: Model>(cfg: &Cfg, mut start: M) -> Result<Report, String> {
+    start.set_clock(Clock { budget: cfg.budget, times: cfg.times, ..start.clock() });
     let begun = Instant::now();
     let mut report = Report::default();
     let mut known = HashSet::new();
-    let mut book = Book::default();
+    let mut book = Book::new();
     book.enter(start.core(cfg), start, 0, "start");
     while let Some((world, entry)) = book.queue.pop_front() {
         let moves = successors(&world, cfg).map_err(|why| book.path(entry, &[&why]))?;
         for (label, new) in moves {
             report.transitions += 1;
-            invariants::check(&new).map_err(|why| book.path(entry, &[&label, &why]))?;
+            new.check().map_err(|why| book.path(entry, &[&label, &why]))?;
             let core = new.core(cfg);
             let fair_too = !book.best.contains_key(&core) && core % 100 < u128::from(cfg.fair);
             if fair_too {

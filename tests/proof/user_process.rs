@@ -24,6 +24,7 @@ use crate::world::{Holder, Listed, Order, Shift, Who, World};
 pub enum Act {
     AddFinalizer,
     RemoveFinalizer,
+    RecordGone,
     CreateUser,
     UpdateUser,
     Disarm(u8),
@@ -39,6 +40,7 @@ impl Act {
         match step {
             Step::AddFinalizer => Self::AddFinalizer,
             Step::RemoveFinalizer => Self::RemoveFinalizer,
+            Step::RecordGone => Self::RecordGone,
             Step::CreateUser(_) => Self::CreateUser,
             Step::UpdateUser(_) => Self::UpdateUser,
             Step::Disarm(name) => Self::Disarm(object_number(name)),
@@ -73,7 +75,7 @@ impl Act {
     }
 
     fn needs_lease(&self) -> bool {
-        !matches!(self, Self::AddFinalizer | Self::RemoveFinalizer | Self::HandOver(_))
+        !matches!(self, Self::AddFinalizer | Self::RemoveFinalizer | Self::RecordGone | Self::HandOver(_))
     }
 }
 
@@ -335,6 +337,16 @@ impl UserProcess {
                 return Ok(self.went(At::Look));
             }
             Act::RemoveFinalizer => return Ok(self.drop_finalizer(world)),
+            Act::RecordGone => {
+                let user = world.user.as_mut().filter(|user| user.uid == self.uid).ok_or(Stop::Gone)?;
+                if !self.fresh {
+                    return Ok(self.fail(Fail::Conflict));
+                }
+                (user.known, user.marker_uid, user.made_time) = (None, None, None);
+                (self.known, self.marker_uid, self.made_time) = (None, None, None);
+                world.touch_user();
+                return Ok(self.went(At::Look));
+            }
             Act::HandOver(end) => return Ok(self.go(At::LeaveOrder(Some(*end)))),
             Act::Disarm(index) => {
                 let keys = self.ram.as_ref().map(|(_, keys)| keys.clone()).unwrap_or_default();
@@ -397,7 +409,7 @@ impl UserProcess {
                 world.ram_user = None;
                 world.before = None;
             }
-            Act::AddFinalizer | Act::RemoveFinalizer | Act::Disarm(_) | Act::HandOver(_) => {
+            Act::AddFinalizer | Act::RemoveFinalizer | Act::RecordGone | Act::Disarm(_) | Act::HandOver(_) => {
                 panic!("{act:?} is none of RAM's")
             }
         }

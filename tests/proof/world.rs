@@ -1,8 +1,6 @@
 //! The world as a value: RAM with one user, the cluster with its objects, and the passes that are frozen in it.
 
 use std::collections::BTreeSet;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
 
 use ram_operator::api;
 use ram_operator::plan::ram_access_key as plan;
@@ -13,7 +11,7 @@ use crate::names::{
     user_number,
 };
 use crate::process::Process;
-use crate::search::Cfg;
+use crate::search::{Cfg, fingerprint};
 
 /// Moves every time of a value, so that states are compared by how long ago things were.
 pub trait Shift {
@@ -873,12 +871,6 @@ impl World {
         world.person_deleted.clear();
         (world.now, world.next_key, world.next_intent, world.next_uid) = (0, 0, 0, 0);
         (world.budget, world.times) = (0, 0);
-        let half = |salt: u8| {
-            let mut hasher = DefaultHasher::new();
-            salt.hash(&mut hasher);
-            world.hash(&mut hasher);
-            u128::from(hasher.finish())
-        };
-        (half(1) << 64) | half(2)
+        fingerprint(&world)
     }
 }

@@ -236,7 +236,7 @@ impl UserPass<'_> {
         let phase = known.as_ref().map(|mfa| mfa.phase);
         let (phase, serial_number) = match (wanted, &ram.mfa) {
             (Some(MfaState::Present), Some(device))
-                if phase != Some(MfaPhase::Leaving)
+                if !self.was_taken_away(phase)
                     && !may_be_gone(known.as_ref(), &self.mfa_facts(), device)
                     && self.is_news(device) =>
             {
@@ -248,6 +248,15 @@ impl UserPass<'_> {
             _ => return known,
         };
         Some(MfaMemory { phase, serial_number, since: self.second() })
+    }
+
+    /// Whether what RAM shows may be a device that we take away, or took away this moment.
+    fn was_taken_away(&self, phase: Option<MfaPhase>) -> bool {
+        match phase {
+            Some(MfaPhase::Leaving) => self.mfa.reset.open() || self.mfa_fresh(),
+            Some(MfaPhase::Absent) => self.mfa_fresh(),
+            _ => false,
+        }
     }
 
     /// Whether the status does not know yet that the user has this device, and ours is not left over beside it.

@@ -94,7 +94,8 @@ fn gone(seen: &Seen, order: &Order, now: Timestamp) -> Result<Step, Verdict> {
     let asked = order.intents.iter().map(|intent| Intent::read(intent).time).max();
     match asked.and_then(|time| time.saturating_add(READ_LAG).ok()) {
         Some(sure) if seen.sure_until(now) <= sure => Err(reason(Reason::Deleting).again_at(sure, now)),
-        _ => Ok(Step::Finish),
+        // An MFA device outlives its user; that of an object which lives has the same name.
+        _ => Ok(seen.mfa_ours.clone().filter(|_| !seen.live_user).map_or(Step::Finish, Step::DeleteMfaDevice)),
     }
 }
 

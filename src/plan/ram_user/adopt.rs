@@ -107,7 +107,7 @@ pub(super) fn removal(seen: &Seen, ram: &InRam) -> Option<Step> {
 
 /// Whether a step waits until the adoption is accepted: what it takes away cannot be had back.
 pub(super) fn waits(seen: &Seen, step: &Step) -> bool {
-    seen.memory.adoption.holds() && *step == Step::DeleteLogin
+    seen.memory.adoption.holds() && matches!(step, Step::DeleteLogin | Step::RecordLogin(LoginState::Absent))
 }
 
 /// What would be taken from an adopted user, and waits until that is accepted.

@@ -38,7 +38,7 @@ fn gone(seen: &Seen, ram: &InRam, now: Timestamp) -> Result<Step, Verdict> {
     }
     let made = seen.memory.create_time.or(if ram.user.is_none() { seen.deletion_time } else { None });
     surely_gone(made, seen.witnessed, now)?;
-    Ok(Step::RemoveFinalizer)
+    Ok(mfa::left_over(seen).unwrap_or(Step::RemoveFinalizer))
 }
 
 fn release(seen: &Seen, user: &User) -> Result<Step, Verdict> {

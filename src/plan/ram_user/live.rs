@@ -78,6 +78,10 @@ fn create(seen: &Seen, ram: &InRam, marker: &Marker) -> Result<Step, Verdict> {
     if !seen.finalizer {
         return Ok(Step::AddFinalizer);
     }
+    // Else, if its answer is lost, the new one would be taken for one that replaced the old one.
+    if seen.memory.user_id.is_some() {
+        return Ok(Step::RecordGone);
+    }
     Ok(Step::CreateUser(NewUser {
         user_name: seen.user_name.clone(),
         display_name: spec.display_name.clone(),

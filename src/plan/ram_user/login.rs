@@ -85,7 +85,9 @@ impl Reset {
         self.asked.as_ref().filter(|value| self.accepted.as_ref() != Some(*value))
     }
 
-    fn open(&self) -> bool {
+    /// Whether a value was taken up whose work is not complete.
+    #[must_use]
+    pub fn open(&self) -> bool {
         self.accepted.is_some() && self.accepted != self.done
     }
 }
@@ -124,7 +126,7 @@ pub(super) fn take_away(seen: &Seen, ram: &InRam) -> Option<Step> {
     let profile = ram.login.as_ref()?;
     let login = seen.spec.console_login.as_ref()?;
     match effective(seen, login) {
-        LoginState::Absent => Some(Step::DeleteLogin),
+        LoginState::Absent => Some(remove(seen)),
         LoginState::Disabled if may_log_on(profile) => Some(disable(seen)),
         _ => None,
     }
@@ -132,11 +134,7 @@ pub(super) fn take_away(seen: &Seen, ram: &InRam) -> Option<Step> {
 
 /// Noted first, then done: after a crash in between nobody takes our own work for somebody else's.
 fn disable(seen: &Seen) -> Step {
-    if seen.memory.login.as_ref().is_some_and(|login| login.state == LoginState::Disabled) {
-        off(seen)
-    } else {
-        Step::RecordLogin(LoginState::Disabled)
-    }
+    if noted(seen, LoginState::Disabled) { off(seen) } else { Step::RecordLogin(LoginState::Disabled) }
 }
 
 /// Nobody knows the password that RAM may ask for with it. What takes access away waits for none: the log-on is deleted then.
@@ -146,6 +144,15 @@ pub(super) fn off(seen: &Seen) -> Step {
     } else {
         Step::ChangeLogin(LoginChange { enabled: Some(false), ..LoginChange::default() })
     }
+}
+
+/// As [`disable`].
+fn remove(seen: &Seen) -> Step {
+    if noted(seen, LoginState::Absent) { Step::DeleteLogin } else { Step::RecordLogin(LoginState::Absent) }
+}
+
+fn noted(seen: &Seen, state: LoginState) -> bool {
+    seen.memory.login.as_ref().is_some_and(|login| login.state == state)
 }
 
 /// What to do next about the log-on; `drift` is what is reported besides.
@@ -197,8 +204,10 @@ fn keep(seen: &Seen, login: &ConsoleLogin, profile: &LoginProfile) -> Result<Opt
         let change = LoginChange { password: true, enabled: Some(true), mfa };
         return Ok(Some(ready(seen, login, true)?.unwrap_or(Step::ChangeLogin(change))));
     }
-    if !may_log_on(profile) {
-        if memory.is_some_and(|login| login.state == LoginState::Enabled) {
+    // What we took away is given back whatever is shown: that may be how it was before.
+    let away = memory.is_some_and(|login| login.state != LoginState::Enabled);
+    if !may_log_on(profile) || away {
+        if memory.is_some() && !away {
             return Err(taken(seen));
         }
         allowed(seen)?;

@@ -112,7 +112,9 @@ pub(super) fn take_away(seen: &Seen, ram: &InRam) -> Option<Step> {
     }
     // That there is none may be from before it was bound: then it is taken away unseen.
     let there = ram.mfa.is_some() || (seen.mfa.fresh && !seen.mfa.unbound);
-    (there && phase(seen) == Some(MfaPhase::Leaving)).then_some(Step::UnbindMfa)
+    let absent = seen.spec.virtual_mfa.as_ref().is_some_and(|wanted| wanted.state == MfaState::Absent);
+    let leaving = phase(seen) == Some(MfaPhase::Leaving) && (absent || seen.mfa.reset.open());
+    (there && leaving).then_some(Step::UnbindMfa)
 }
 
 /// What to do next about the MFA device; `drift` is what is reported besides.
@@ -153,10 +155,8 @@ fn absent(seen: &Seen, ram: &InRam) -> Result<Option<Step>, Verdict> {
         return Ok(None);
     }
     let step = match (&ram.mfa, phase(seen)) {
-        (Some(_), Some(MfaPhase::Issued | MfaPhase::Bound)) => Step::RecordMfa(MfaPhase::Leaving),
+        (_, Some(MfaPhase::Issued | MfaPhase::Bound)) => Step::RecordMfa(MfaPhase::Leaving),
         (Some(_), _) => Step::UnbindMfa,
-        // It may not show yet.
-        (None, Some(MfaPhase::Issued | MfaPhase::Bound)) if seen.mfa.fresh => Step::RecordMfa(MfaPhase::Leaving),
         (None, Some(MfaPhase::Absent)) => return Ok(None),
         (None, _) if seen.mfa.deleted => return Ok(None),
         (None, _) => Step::DeleteMfaDevice(seen.mfa.serial.clone()),
@@ -167,11 +167,16 @@ fn absent(seen: &Seen, ram: &InRam) -> Result<Option<Step>, Verdict> {
 
 fn present(seen: &Seen, ram: &InRam, wanted: &VirtualMfa) -> Result<Option<Step>, Verdict> {
     match (&ram.mfa, phase(seen)) {
-        (Some(_), Some(MfaPhase::Leaving)) => {
+        (Some(_), Some(MfaPhase::Leaving)) if seen.mfa.reset.open() => {
             unpaused(seen.paused)?;
             Ok(Some(Step::UnbindMfa))
         }
         (Some(device), phase) if old(seen, device) => doubtful(seen, wanted, phase),
+        // What we took away this moment may still show.
+        (Some(_), Some(MfaPhase::Leaving | MfaPhase::Absent)) if seen.mfa.fresh => {
+            Err(Verdict::new(Reason::Unsettled).again_in(SOON))
+        }
+        // Nobody asked for another one: what the user has bound meanwhile stays.
         (Some(device), _) => bound(seen, device),
         (None, Some(MfaPhase::Bound)) => Err(taken(seen)),
         (None, Some(MfaPhase::Issued)) if wanted.bind == MfaBinder::User => Ok(None),
@@ -258,9 +263,19 @@ fn make(seen: &Seen, wanted: &VirtualMfa, phase: Option<MfaPhase>) -> Result<Ste
 
 /// What goes before the user can be deleted.
 pub(super) fn leave(seen: &Seen, ram: &InRam) -> Option<Step> {
-    let ours = Some(&seen.mfa.serial).filter(|serial| has_device(&seen.spec, &seen.memory) && !serial.is_empty());
-    match away(ram.mfa.as_ref(), seen.mfa.loose.as_ref(), ours.filter(|_| !seen.mfa.deleted))? {
+    match away(ram.mfa.as_ref(), seen.mfa.loose.as_ref(), ours(seen))? {
         Away::Unbind => Some(Step::UnbindMfa),
         Away::Delete(serial) => Some(Step::DeleteMfaDevice(serial)),
     }
+}
+
+/// What is left where the user is gone: a device outlives it.
+pub(super) fn left_over(seen: &Seen) -> Option<Step> {
+    ours(seen).cloned().map(Step::DeleteMfaDevice)
+}
+
+/// The device that may have been made here and was not deleted in this pass.
+fn ours(seen: &Seen) -> Option<&String> {
+    let made = has_device(&seen.spec, &seen.memory) && !seen.mfa.deleted;
+    Some(&seen.mfa.serial).filter(|serial| made && !serial.is_empty())
 }

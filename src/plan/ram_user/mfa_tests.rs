@@ -132,6 +132,7 @@ fn a_reset_unbinds_first_and_trusts_no_older_seed() {
     for serial in [OURS, OTHER] {
         let mut seen = with_mfa("Operator");
         remember(&mut seen, MfaPhase::Leaving, serial);
+        seen.mfa.reset.accepted = Some("1".to_owned());
         seen.mfa.seed = SeedSeen::There;
         ram(&mut seen).mfa = Some(device(serial));
         seen.paused = true;
@@ -150,6 +151,30 @@ fn a_reset_unbinds_first_and_trusts_no_older_seed() {
 }
 
 #[test]
+fn what_the_user_binds_while_ours_is_lost_stays() {
+    let mut seen = with_mfa("Operator");
+    remember(&mut seen, MfaPhase::Leaving, OURS);
+    ram(&mut seen).mfa = Some(device(OTHER));
+    seen.mfa.fresh = true;
+    assert_eq!(reason(&seen), Reason::Unsettled, "it may be the one that was taken away");
+    seen.mfa.fresh = false;
+    assert_eq!(step(&seen), Step::DeleteMfaDevice(OURS.to_owned()));
+    seen.mfa.deleted = true;
+    assert_eq!(reason(&seen), Reason::Available, "nobody asked for another one");
+}
+
+#[test]
+fn a_device_goes_with_its_object_although_the_user_is_gone() {
+    let mut seen = with_mfa("User");
+    seen.deleting = true;
+    ram(&mut seen).user = None;
+    seen.witnessed = true;
+    assert_eq!(step(&seen), Step::DeleteMfaDevice(OURS.to_owned()));
+    seen.mfa.deleted = true;
+    assert_eq!(step(&seen), Step::RemoveFinalizer);
+}
+
+#[test]
 fn absent_takes_away_whatever_there_is_and_notes_it_first() {
     let mut seen = with_mfa("Operator");
     seen.spec.virtual_mfa = Some(wanted(r#"{"state":"Absent"}"#));
@@ -159,6 +184,9 @@ fn absent_takes_away_whatever_there_is_and_notes_it_first() {
     assert_eq!(reason(&seen), Reason::Paused);
     seen.paused = false;
     assert_eq!(step(&seen), Step::RecordMfa(MfaPhase::Leaving), "so that it is known for our own work");
+    ram(&mut seen).mfa = None;
+    assert_eq!(step(&seen), Step::RecordMfa(MfaPhase::Leaving), "nobody has bound it yet");
+    ram(&mut seen).mfa = Some(device(OURS));
     remember(&mut seen, MfaPhase::Leaving, OURS);
     assert_eq!(step(&seen), Step::UnbindMfa);
     ram(&mut seen).mfa = None;

@@ -42,6 +42,8 @@ pub enum Step {
     RemoveFinalizer,
     /// Note in the status that a user of somebody else's making is taken over, before the first effect.
     RecordAdoption,
+    /// Note in the status that the user it had is gone, before another one is made.
+    RecordGone,
     /// RAM CreateUser.
     CreateUser(NewUser),
     /// RAM UpdateUser.

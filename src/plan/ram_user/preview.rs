@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::super::Next;
 use super::super::preview::Foresee;
-use super::{InRam, LoginChange, LoginMemory, PasswordSeen, SeedSeen, Seen, Step};
+use super::{InRam, LoginChange, LoginMemory, Memory, PasswordSeen, SeedSeen, Seen, Step};
 use crate::api::{LoginState, MfaPhase};
 use crate::ram::{LoginProfile, MfaInfo, MfaKind, NewUser, User, UserChanges};
 
@@ -20,6 +20,10 @@ impl Foresee for Seen {
         match step {
             Step::AddFinalizer => seen.finalizer = true,
             Step::RecordAdoption => seen.memory.adoption.noted = Some(Timestamp::UNIX_EPOCH),
+            Step::RecordGone => {
+                seen.memory = Memory { adoption: self.memory.adoption, ..Memory::default() };
+                seen.memory.account_id.clone_from(&self.memory.account_id);
+            }
             Step::CreateUser(new) => seen.made(new),
             Step::UpdateUser(changes) => seen.changed(changes)?,
             Step::AttachPolicy(policy) => seen.ram.as_mut()?.policies.push(policy.clone()),
@@ -99,6 +103,7 @@ impl Foresee for Seen {
             | Step::LookAtGroup(_)
             | Step::Disarm(_)
             | Step::RecordAdoption
+            | Step::RecordGone
             | Step::RecordLogin(_)
             | Step::RecordPassword(_)
             | Step::RecordReset

@@ -139,6 +139,9 @@ fn a_user_is_made_only_behind_a_finalizer_and_a_whole_grant() {
     assert_eq!(step(&seen), Step::AddFinalizer);
     seen.finalizer = true;
     assert!(matches!(step(&seen), Step::CreateUser(new) if new.comments == Some(marker().append_to(""))));
+    seen.memory.user_id = Some(ID.to_owned());
+    assert_eq!(step(&seen), Step::RecordGone, "before another one is made in its place");
+    seen.memory.user_id = None;
     seen.spec
         .policies
         .as_mut()
@@ -554,7 +557,12 @@ fn what_others_took_away_stays_so_and_what_we_took_away_comes_back() {
     ram(&mut seen).login = Some(profile(false));
     seen.memory.login = Some(carried_out(LoginState::Disabled));
     let enable = LoginChange { enabled: Some(true), ..LoginChange::default() };
-    assert_eq!(step(&seen), Step::ChangeLogin(enable));
+    assert_eq!(step(&seen), Step::ChangeLogin(enable.clone()));
+    for state in [LoginState::Disabled, LoginState::Absent] {
+        ram(&mut seen).login = Some(profile(true));
+        seen.memory.login = Some(carried_out(state));
+        assert_eq!(step(&seen), Step::ChangeLogin(enable.clone()), "it may show as it was before");
+    }
 }
 
 #[test]
@@ -578,6 +586,8 @@ fn log_on_is_taken_away_first_and_without_a_tenant() {
     }
     let mut seen = with_login(r#"{"state":"Absent"}"#);
     ram(&mut seen).login = Some(profile(true));
+    assert_eq!(step(&seen), Step::RecordLogin(LoginState::Absent), "the same");
+    seen.memory.login = Some(carried_out(LoginState::Absent));
     assert_eq!(step(&seen), Step::DeleteLogin);
     seen.deleting = true;
     seen.deletion_time = Some(Timestamp::UNIX_EPOCH);

@@ -234,6 +234,8 @@ fn what_is_missing_is_attached_and_groups_and_log_on_wait_too() {
     seen.disable_refused = false;
     login(&mut seen, r#"{"state":"Absent"}"#);
     seen.memory.adoption.accepted = Some(Timestamp::UNIX_EPOCH);
+    assert_eq!(step(&seen), Step::RecordLogin(LoginState::Absent));
+    seen.memory.login = Some(LoginMemory { state: LoginState::Absent, ..LoginMemory::default() });
     assert_eq!(step(&seen), Step::DeleteLogin);
     ram(&mut seen).login = None;
     assert_eq!(step(&seen), Step::LeaveGroup("readers".to_owned()));
