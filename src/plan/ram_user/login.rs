@@ -206,20 +206,21 @@ fn keep(seen: &Seen, login: &ConsoleLogin, profile: &LoginProfile) -> Result<Opt
     }
     // What we took away is given back whatever is shown: that may be how it was before.
     let away = memory.is_some_and(|login| login.state != LoginState::Enabled);
-    if !may_log_on(profile) || away {
-        if memory.is_some() && !away {
-            return Err(taken(seen));
-        }
-        allowed(seen)?;
-        return Ok(Some(Step::ChangeLogin(LoginChange { enabled: Some(true), ..LoginChange::default() })));
+    let enabled = (away || !may_log_on(profile)).then_some(true);
+    if enabled.is_some() && memory.is_some() && !away {
+        return Err(taken(seen));
     }
     let from_secret = login.initial_password.as_ref().is_some_and(|p| p.source == PasswordSource::SecretRef);
     if let (true, Some(memory), PasswordSeen::There(seal)) = (from_secret, memory, &seen.password)
         && memory.lacks(seal)
     {
         allowed(seen)?;
-        let push = LoginChange { password: true, enabled: None, mfa };
+        let push = LoginChange { password: true, enabled, mfa };
         return Ok(Some(giving(seen, seal).unwrap_or(Step::ChangeLogin(push))));
+    }
+    if enabled.is_some() {
+        allowed(seen)?;
+        return Ok(Some(Step::ChangeLogin(LoginChange { enabled, ..LoginChange::default() })));
     }
     if mfa.is_some() {
         unpaused(seen.paused)?;

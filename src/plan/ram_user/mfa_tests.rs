@@ -318,6 +318,7 @@ fn a_device_that_does_not_show_yet_is_taken_away_unseen() {
     let mut seen = with_mfa("Operator");
     remember(&mut seen, MfaPhase::Leaving, OTHER);
     seen.mfa.fresh = true;
+    seen.mfa.reset.accepted = Some("1".to_owned());
     assert_eq!(step(&seen), Step::UnbindMfa);
     seen.mfa.unbound = true;
     assert_eq!(step(&seen), Step::ClaimSeedSecret);

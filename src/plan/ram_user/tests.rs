@@ -507,7 +507,8 @@ fn a_log_on_whose_answer_is_lost_has_the_password_of_the_secret_in_the_end() {
     assert!(matches!(step(&seen), Step::CreateLogin(change) if change.password));
     // It was made, and the Secret is as it was.
     ram(&mut seen).login = Some(profile(true));
-    assert_eq!(reason(&seen), Reason::Available);
+    let back = LoginChange { enabled: Some(true), ..LoginChange::default() };
+    assert_eq!(step(&seen), Step::ChangeLogin(back), "what is shown may be from before");
     let settled = noted.clone().shown(&seen.password);
     assert_eq!((settled.password_seal.as_deref(), settled.giving), (Some("k.one"), None));
     // Another text meanwhile: whichever RAM has, it gets this one.

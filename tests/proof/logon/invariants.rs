@@ -38,7 +38,9 @@ pub fn at_write(pass: &UserPass, world: &World, act: Act) -> Check {
     }
     match act {
         Act::Log { create, password, enabled } => at_log(pass, world, create, password, enabled),
-        Act::MakeDevice | Act::Bind if world.mfa_gone == Some(Who::Person) && !world.may_bind => {
+        Act::MakeDevice | Act::Bind
+            if world.mfa_gone == Some(Who::Person) && !world.may_bind && !asked_for_device(pass.obj()) =>
+        {
             Err("an MFA device is given again that a person took away".to_owned())
         }
         Act::DeleteLogin if !pass.deleting() && pass.obj().want.login != Login::Absent => {

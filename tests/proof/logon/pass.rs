@@ -603,6 +603,7 @@ impl UserPass {
         let Some(mut user) = world.ram.user else { return self.fail(Fail::Ram) };
         world.changes();
         user.mark = if on { Mark::Ours(uid) } else { Mark::None };
+        user.late |= on && self.was_frozen;
         world.ram.user = Some(user);
         self.memory.known = self.user.map(|user| user.id);
         self.memory.marker_uid = Some(uid);

@@ -330,6 +330,7 @@ impl ThingPass {
         match act {
             Act::Mark(on) => {
                 thing.mark = if on { Mark::Ours(uid) } else { Mark::None };
+                thing.late |= on && self.was_frozen;
                 let seen = self.thing.as_ref();
                 self.memory.known = seen.map(|thing| thing.id);
                 if self.kind == Kind::Policy {
