@@ -301,7 +301,7 @@ impl<'a> RevocationPass<'a> {
         let principal = self.principal(&name).ok_or_else(|| Verdict::new(Reason::DomainUnknown))?;
         let changes = LoginChanges { enabled: Some(false), ..LoginChanges::default() };
         match self.client()?.update_login_profile(&principal, &changes).await {
-            Err(error) if error.class() == Class::Invalid => {
+            Err(error) if error.may_ask_for_password() => {
                 tracing::warn!(%error, "the log-on cannot be disabled and is deleted");
                 self.disable_refused = true;
                 Ok(())

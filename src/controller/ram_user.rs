@@ -47,6 +47,9 @@ use crate::plan::timing::{LATER, READ_LAG};
 use crate::plan::{Extra, Next, Reason, Verdict};
 use crate::ram::{self, Class, KeyStatus, Lane, LoginChanges, LoginProfile, PolicyRef};
 
+/// As many groups as the status has room for; RAM lets a user be in no more by default.
+const MOST_GROUPS: usize = 50;
+
 impl Kind for RamUser {
     const KIND: &'static str = "RamUser";
     const REQUESTS: &'static [&'static str] =
@@ -119,11 +122,6 @@ fn memory(ctx: &Ctx, object: &RamUser) -> Memory {
     }
 }
 
-/// Whether log-on was not taken away by us.
-fn may_log_on(login: &LoginMemory) -> bool {
-    login.state == LoginState::Enabled
-}
-
 /// How far `reset-password` has come.
 fn reset(object: &RamUser) -> Reset {
     let stored = object.status.as_ref().and_then(|status| status.requests.as_ref()?.reset_password.clone());
@@ -164,6 +162,8 @@ struct UserPass<'a> {
     reset: Reset,
     /// RAM refused to disable the log-on.
     disable_refused: bool,
+    /// This pass has let the user log on again.
+    given_back: bool,
     /// What would be done, where that is only listed.
     plan: Option<Vec<String>>,
     /// What this pass found out and did about MFA devices.
@@ -205,6 +205,7 @@ impl<'a> UserPass<'a> {
             giving_noted: false,
             reset,
             disable_refused: false,
+            given_back: false,
             plan: None,
             mfa,
             seed: SeedFound::default(),
@@ -317,6 +318,10 @@ impl<'a> UserPass<'a> {
                 seen.keys = keys?.unwrap_or_default();
                 if managed(&self.object.spec, &self.memory) {
                     seen.login = self.read_login(&client, &name).await?;
+                    if self.given_back && seen.login.as_ref().is_some_and(|login| login.enabled == Some(true)) {
+                        let login = self.memory.login.take().unwrap_or_default();
+                        self.memory.login = Some(login.shown(&self.found.seen));
+                    }
                 }
                 if self.deleting() || self.object.spec.groups.is_some() || self.made_elsewhere() {
                     seen.groups = client.list_groups_for_user(&name).await?;
@@ -380,7 +385,8 @@ impl<'a> UserPass<'a> {
 
     fn login_fresh(&self) -> bool {
         let given = self.memory.login.as_ref().and_then(|login| login.password_time);
-        given.is_some_and(|time| self.now() <= time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX))
+        let read = self.read_at.unwrap_or_else(|| self.now());
+        given.is_some_and(|time| read <= time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX))
     }
 
     fn domain(&self) -> Option<&str> {
@@ -549,6 +555,7 @@ impl<'a> UserPass<'a> {
         let told = spec.groups.is_some() || spec.management == Management::Observe || self.memory.adoption.adopted();
         let in_groups = told.then_some(groups.len());
         status.usage = user_usage(&account.per_user, ram.keys.len(), &ram.policies, in_groups);
+        groups.truncate(MOST_GROUPS);
         status.groups = told.then_some(groups);
         let mut keys: Vec<_> = ram.keys.iter().map(|key| self.inventory(key)).collect();
         keys.sort_by(|a, b| a.id.cmp(&b.id));
@@ -572,12 +579,15 @@ impl<'a> UserPass<'a> {
         match (wanted.map(|login| login.state), &ram.login) {
             // What we took away may still show; it is noted when it is given back.
             (Some(LoginState::Enabled), Some(profile))
-                if profile.enabled == Some(true) && !suspended && login.as_ref().is_none_or(may_log_on) =>
+                if profile.enabled == Some(true)
+                    && !suspended
+                    && login.as_ref().is_none_or(|login| !login.is_off()) =>
             {
                 login = Some(login.unwrap_or_default().shown(&self.found.seen));
             }
             (Some(LoginState::Absent), None) => {
-                login = Some(LoginMemory { state: LoginState::Absent, ..LoginMemory::default() });
+                let password_seal = login.and_then(|login| login.password_seal);
+                login = Some(LoginMemory { state: LoginState::Absent, password_seal, ..LoginMemory::default() });
             }
             _ => {}
         }
@@ -621,12 +631,21 @@ impl<'a> UserPass<'a> {
             status.user_id = None;
             status.marker_uid = None;
             status.create_time = None;
-            status.console_login = None;
+            // A password that was handed over is not given to another user.
+            if let Some(login) = &mut status.console_login {
+                *login = LoginStatus {
+                    state: LoginState::Absent,
+                    password_seal: login.password_seal.take(),
+                    password_time: None,
+                    pending_seal: None,
+                };
+            }
             status.virtual_mfa = None;
             status.adoption = adoption_status(adoption);
         })
         .await?;
-        self.memory = Memory { account_id: self.memory.account_id.take(), adoption, ..Memory::default() };
+        let login = self.memory.login.take();
+        self.memory = Memory { account_id: self.memory.account_id.take(), adoption, login, ..Memory::default() };
         Ok(())
     }
 
@@ -708,21 +727,24 @@ impl<'a> UserPass<'a> {
         } else {
             client.update_login_profile(&principal, &changes).await
         };
+        if let Err(error) = &answer
+            && change.password
+            && self.giving_noted
+            && error.proves_nothing_made()
+            && let Some(login) = &mut self.memory.login
+        {
+            login.giving = None;
+        }
         match answer {
             Err(error) if error.class() == Class::Exists => return Err(Error::Unsettled),
             // It was given before, and the answer was lost.
             Err(error) if tried && !create && error.code().is_some_and(|code| code.contains("ReusePrevention")) => {}
             Err(error) if change.password && error.code().is_some_and(|code| code.contains("Password")) => {
-                if self.giving_noted
-                    && let Some(login) = &mut self.memory.login
-                {
-                    login.giving = None;
-                }
                 return Err(Verdict::new(Reason::PasswordRefused)
                     .about(error.code().unwrap_or_default().to_owned())
                     .into());
             }
-            Err(error) if !change.password && error.class() == Class::Invalid => {
+            Err(error) if !change.password && error.may_ask_for_password() => {
                 return self.refused(&change, &error);
             }
             outcome => outcome?,
@@ -741,8 +763,7 @@ impl<'a> UserPass<'a> {
             let message = format!("User {name} has a new password for log-on to the console.");
             note(self.ctx, &self.object, EventType::Normal, "PasswordGiven", message).await;
         } else if change.enabled == Some(true) {
-            let login = self.memory.login.take().unwrap_or_default();
-            self.memory.login = Some(login.shown(&self.found.seen));
+            self.given_back = true;
         }
         // What was read when the user was made does not show this.
         self.made_here = false;

@@ -116,6 +116,16 @@ impl Error {
         self.0.code.as_deref()
     }
 
+    /// Whether RAM may have refused a change of a log-on since it came without a password. Its documentation leaves open whether it asks for one.
+    #[must_use]
+    pub fn may_ask_for_password(&self) -> bool {
+        let code = self.code().unwrap_or_default();
+        self.class() == Class::Invalid
+            && (code.contains("Password")
+                || code.starts_with("MissingParameter")
+                || code.starts_with("InvalidParameter"))
+    }
+
     /// The action that failed: a RAM, IMS or STS action, or `EcsMetadata`.
     #[must_use]
     pub fn action(&self) -> &'static str {

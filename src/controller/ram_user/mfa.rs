@@ -10,7 +10,7 @@ use super::super::virtual_mfa::{claim, delete_device, find, publish, read};
 use super::UserPass;
 use crate::api::{MfaPhase, MfaState, RamUser, RamUserStatus, Request, SeedSecret, VirtualMfaStatus, annotation};
 use crate::plan::mfa_device;
-use crate::plan::ram_user::{InRam, MfaFacts, MfaMemory, Reset, complete, may_be_gone};
+use crate::plan::ram_user::{InRam, MfaFacts, MfaMemory, Reset, complete, may_be_gone, replaced};
 use crate::plan::timing::{LATER, READ_LAG};
 use crate::plan::{Reason, Verdict};
 use crate::ram::{self, Class, MfaInfo, MfaKind};
@@ -99,6 +99,7 @@ impl UserPass<'_> {
     pub(super) async fn record_mfa_reset(&mut self) -> Result<(), Error> {
         let (asked, since) = (self.mfa.reset.asked.clone(), self.second());
         let nothing = self.memory.mfa.is_none() || self.seed_secret().is_none();
+        let shown = self.ram.as_ref().and_then(|ram| ram.mfa.as_ref()).map(|device| device.serial_number.clone());
         self.note_in_status(|status| {
             let requests = status.requests.get_or_insert_default();
             let request = requests.reset_mfa.get_or_insert_default();
@@ -108,6 +109,7 @@ impl UserPass<'_> {
             } else {
                 let mfa = status.virtual_mfa.get_or_insert_default();
                 mfa.state = MfaPhase::Leaving;
+                mfa.serial_number = shown.or(mfa.serial_number.take());
                 mfa.since_time = since.map(|time| time.to_string());
             }
         })
@@ -141,7 +143,7 @@ impl UserPass<'_> {
         };
         let stored = publish(&self.ctx.kube, &self.object, secret, claimed, &device, &principal).await?;
         self.seed = read(stored, &self.object.name_any(), &self.serial());
-        self.mfa.made = true;
+        (self.mfa.made, self.mfa.deleted) = (true, false);
         Ok(())
     }
 
@@ -236,13 +238,13 @@ impl UserPass<'_> {
         let phase = known.as_ref().map(|mfa| mfa.phase);
         let (phase, serial_number) = match (wanted, &ram.mfa) {
             (Some(MfaState::Present), Some(device))
-                if !self.was_taken_away(phase)
+                if !self.was_taken_away(device)
                     && !may_be_gone(known.as_ref(), &self.mfa_facts(), device)
                     && self.is_news(device) =>
             {
                 (MfaPhase::Bound, Some(device.serial_number.clone()))
             }
-            (Some(MfaState::Absent), None) if phase != Some(MfaPhase::Absent) && self.mfa.deleted => {
+            (Some(MfaState::Absent), None) if phase != Some(MfaPhase::Absent) && self.mfa.deleted && !self.mfa.held => {
                 (MfaPhase::Absent, None)
             }
             _ => return known,
@@ -251,9 +253,10 @@ impl UserPass<'_> {
     }
 
     /// Whether what RAM shows may be a device that we take away, or took away this moment.
-    fn was_taken_away(&self, phase: Option<MfaPhase>) -> bool {
-        match phase {
-            Some(MfaPhase::Leaving) => self.mfa.reset.open() || self.mfa_fresh(),
+    fn was_taken_away(&self, device: &MfaInfo) -> bool {
+        let known = self.memory.mfa.as_ref();
+        match known.map(|mfa| mfa.phase) {
+            Some(MfaPhase::Leaving) => replaced(known, &self.mfa_facts(), device) || self.mfa_fresh(),
             Some(MfaPhase::Absent) => self.mfa_fresh(),
             _ => false,
         }

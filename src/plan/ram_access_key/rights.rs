@@ -2,7 +2,7 @@
 
 use super::{Seen, Stage, Step, reason};
 use crate::plan::Reason;
-use crate::plan::timing::READ_LAG;
+use crate::plan::timing::LATER;
 
 /// Whether a user has the rights that its RamUser judged last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,8 +26,8 @@ pub(super) fn judged(seen: &Seen) -> Stage {
         Rights::Changed => {
             let what =
                 format!("the policies and groups of {} are not those that it judged last", seen.spec.user_ref.name);
-            // It looks now, and tells by its status; what it may not be shown yet shows after this.
-            Err(reason(Reason::UserNotReady).about(what).again_in(READ_LAG))
+            // It looks now, and its status tells when it has judged them.
+            Err(reason(Reason::UserNotReady).about(what).again_in(LATER))
         }
     }
 }

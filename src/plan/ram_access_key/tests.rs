@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::api::{KeyDeletionPolicy, Why};
 use crate::plan::timing::{
-    CLOCK_TOLERANCE, MINT_WINDOW, OVERLAP, PROOF_PATIENCE, PUBLISH_BOUND, QUARANTINE, READ_LAG, STRAY_QUIET,
+    CLOCK_TOLERANCE, LATER, MINT_WINDOW, OVERLAP, PROOF_PATIENCE, PUBLISH_BOUND, QUARANTINE, READ_LAG, STRAY_QUIET,
 };
 
 const ID: &str = "LTAIpublished";
@@ -174,7 +174,7 @@ fn a_key_of_an_adopted_user_is_minted_only_with_the_rights_that_were_judged() {
     seen.rights = Rights::Judged;
     assert_eq!(step(&seen), Step::Mint { replaces: None });
     seen.rights = Rights::Changed;
-    assert_eq!((rest(&seen).reason, rest(&seen).recheck), (Reason::UserNotReady, Some(READ_LAG)));
+    assert_eq!((rest(&seen).reason, rest(&seen).recheck), (Reason::UserNotReady, Some(LATER)));
     // Neither is room made for it.
     seen.journal.retiring = vec![retiring("LTAIold", Why::Replaced, ago(OVERLAP), Some(now()))];
     keys(&mut seen).push(key("LTAIold", KeyStatus::Inactive, ago(OVERLAP)));

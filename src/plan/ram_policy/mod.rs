@@ -181,6 +181,13 @@ fn live(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
         }
         return Ok(Step::CreateVersion(document.text()));
     }
+    // What was written this moment may not show yet, and be another one.
+    let other = |(sha256, time): &(String, Timestamp)| {
+        *sha256 != digest::hex(&[&document.text()]) && now <= time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX)
+    };
+    if seen.memory.written.as_ref().is_some_and(other) {
+        return Err(Verdict::new(Reason::Unsettled).again_in(SOON));
+    }
     // What exists stays when the tenant is gone; the object says so.
     Err(match granted(seen, &document) {
         Ok(()) => Verdict::new(Reason::Available),

@@ -15,6 +15,10 @@ use crate::ram::{PolicyRef, User};
 pub(super) fn next(seen: &Seen, ram: &InRam, user: &User, marker: &Marker) -> Result<Step, Verdict> {
     unpaused(seen.paused)?;
     seen.account.as_ref().map_err(Clone::clone)?.open()?;
+    if seen.memory.adoption.accepted.is_some() && !seen.memory.adoption.adopted() {
+        // What was accepted was another user, that is gone: of this one nobody said so.
+        return Err(Verdict::new(Reason::Foreign).about(&user.user_name));
+    }
     let grants = seen.tenant.as_ref().map_err(Clone::clone)?;
     grants.adopts(Thing::User, seen.spec.user_name.as_deref())?;
     grants.limit()?;

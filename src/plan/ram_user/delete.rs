@@ -18,7 +18,11 @@ pub(super) fn next(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
     let (Some(ram), Some(marker)) = (&seen.ram, &seen.marker) else {
         return Err(Verdict::new(Reason::AccountNotReady));
     };
-    let Some(user) = &ram.user else { return gone(seen, ram, now) };
+    let Some(user) = &ram.user else {
+        let step = gone(seen, ram, now)?;
+        // A device outlives its user.
+        return Ok(mfa::left_over(seen).unwrap_or(step));
+    };
     match whose(seen, marker, user) {
         Ownership::Ours | Ownership::MarkerMissing => {}
         // The user we made is gone, or has been taken by somebody else: there is nothing of ours to take away.
@@ -38,7 +42,7 @@ fn gone(seen: &Seen, ram: &InRam, now: Timestamp) -> Result<Step, Verdict> {
     }
     let made = seen.memory.create_time.or(if ram.user.is_none() { seen.deletion_time } else { None });
     surely_gone(made, seen.witnessed, now)?;
-    Ok(mfa::left_over(seen).unwrap_or(Step::RemoveFinalizer))
+    Ok(Step::RemoveFinalizer)
 }
 
 fn release(seen: &Seen, user: &User) -> Result<Step, Verdict> {

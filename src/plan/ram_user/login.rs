@@ -28,27 +28,30 @@ const SEVERAL: &str = "";
 impl LoginMemory {
     /// Whether RAM has, or may have, another password than the one under this seal.
     fn lacks(&self, seal: &str) -> bool {
-        let differs = |known: &str| same_key(known, seal) && known != seal;
-        match self.giving.as_deref() {
-            // Where there was no log-on before, the one that is there now has it.
-            Some(giving) => self.state != LoginState::Absent || giving == SEVERAL || differs(giving),
-            None => self.password_seal.as_deref().is_some_and(differs),
-        }
+        let differs = |known: &String| same_key(known, seal) && known != seal;
+        // The answer to one was lost.
+        self.giving.is_some() || self.password_seal.as_ref().is_some_and(differs)
+    }
+
+    /// Whether log-on was taken away here, or is being made. Then what RAM shows may be how it was before.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.state != LoginState::Enabled
     }
 
     /// What is to be remembered once RAM shows that the user may log on.
     #[must_use]
     pub fn shown(mut self, password: &PasswordSeen) -> Self {
-        if let PasswordSeen::There(seal) = password {
-            let known = self.password_seal.as_ref().is_some_and(|known| same_key(known, seal));
-            let given = match self.giving.as_deref() {
-                Some(giving) => giving == seal && self.state == LoginState::Absent,
-                // What was there at the first sight counts as given: a password is pushed only when it changes.
-                None => !known,
-            };
-            if given {
-                (self.password_seal, self.giving) = (Some(seal.clone()), None);
-            }
+        let one = self.giving.as_deref().is_some_and(|giving| giving != SEVERAL);
+        if self.state == LoginState::Absent && one {
+            // There was none, so that this is the one which was made with it.
+            self.password_seal = self.giving.take();
+        }
+        if let (None, PasswordSeen::There(seal)) = (&self.giving, password)
+            && self.password_seal.as_ref().is_none_or(|known| !same_key(known, seal))
+        {
+            // What was there at the first sight counts as given: a password is pushed only when it changes.
+            self.password_seal = Some(seal.clone());
         }
         self.state = LoginState::Enabled;
         self
@@ -185,10 +188,10 @@ fn create(seen: &Seen, login: &ConsoleLogin) -> Result<Step, Verdict> {
     )
 }
 
-/// Whether the password that is there was given to a log-on that was disabled, and deleted for that: it was handed over, maybe long ago.
+/// Whether the password that is there was given to a log-on that is gone: it was handed over, maybe long ago.
 fn had(seen: &Seen) -> bool {
-    let disabled = seen.memory.login.as_ref().filter(|login| login.state == LoginState::Disabled);
-    match (disabled.and_then(|login| login.password_seal.as_ref()), &seen.password) {
+    let away = seen.memory.login.as_ref().filter(|login| login.state != LoginState::Enabled);
+    match (away.and_then(|login| login.password_seal.as_ref()), &seen.password) {
         (Some(known), PasswordSeen::There(seal)) => known == seal,
         _ => false,
     }
@@ -205,13 +208,15 @@ fn keep(seen: &Seen, login: &ConsoleLogin, profile: &LoginProfile) -> Result<Opt
         return Ok(Some(ready(seen, login, true)?.unwrap_or(Step::ChangeLogin(change))));
     }
     // What we took away is given back whatever is shown: that may be how it was before.
-    let away = memory.is_some_and(|login| login.state != LoginState::Enabled);
+    let away = memory.is_some_and(LoginMemory::is_off);
     let enabled = (away || !may_log_on(profile)).then_some(true);
-    if enabled.is_some() && memory.is_some() && !away {
+    if enabled.is_some() && memory.is_some_and(|login| login.state == LoginState::Enabled) {
         return Err(taken(seen));
     }
+    // One that was made here is given once, whatever becomes of its Secret: but it has to have been given.
     let from_secret = login.initial_password.as_ref().is_some_and(|p| p.source == PasswordSource::SecretRef);
-    if let (true, Some(memory), PasswordSeen::There(seal)) = (from_secret, memory, &seen.password)
+    if let (Some(memory), PasswordSeen::There(seal)) = (memory, &seen.password)
+        && (from_secret || memory.giving.is_some())
         && memory.lacks(seal)
     {
         allowed(seen)?;
@@ -263,8 +268,7 @@ fn ready(seen: &Seen, login: &ConsoleLogin, again: bool) -> Result<Option<Step>,
         {
             Ok(Some(Step::WritePassword))
         }
-        (PasswordSource::Generate, PasswordSeen::There(_)) => Ok(None),
-        (PasswordSource::SecretRef, PasswordSeen::There(seal)) => Ok(giving(seen, seal)),
+        (_, PasswordSeen::There(seal)) => Ok(giving(seen, seal)),
         (PasswordSource::SecretRef, _) => {
             let named = initial.secret_ref.as_ref().map(|r| format!("{} in Secret {}", r.key, r.name));
             Err(Verdict::new(Reason::PasswordNotFound).about(named.unwrap_or_default()).again_in(LATER))
@@ -272,8 +276,7 @@ fn ready(seen: &Seen, login: &ConsoleLogin, again: bool) -> Result<Option<Step>,
     }
 }
 
-/// Noted first, then given: the answer may be lost, and the Secret may have another text by the time that anybody looks again. One that was made here
-/// stays in its Secret.
+/// Noted first, then given: the answer may be lost, and the Secret may have another text by the time that anybody looks again.
 fn giving(seen: &Seen, seal: &str) -> Option<Step> {
     let open = seen.memory.login.as_ref().and_then(|login| login.giving.as_deref());
     let noted = if open.is_none_or(|open| open == seal) { seal } else { SEVERAL };

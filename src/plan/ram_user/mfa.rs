@@ -97,6 +97,14 @@ pub fn may_be_gone(memory: Option<&MfaMemory>, facts: &MfaFacts, device: &MfaInf
     }
 }
 
+/// Whether `reset-mfa` was asked for while the user had this device. Another one, which it has bound since, stays.
+#[must_use]
+pub fn replaced(memory: Option<&MfaMemory>, facts: &MfaFacts, device: &MfaInfo) -> bool {
+    let leaving = memory.filter(|mfa| mfa.phase == MfaPhase::Leaving && facts.reset.open());
+    let it = |mfa: &MfaMemory| mfa.serial_number.as_deref().is_none_or(|serial| is(device, serial));
+    leaving.is_some_and(|mfa| facts.fresh || it(mfa))
+}
+
 fn is(device: &MfaInfo, serial: &str) -> bool {
     device.serial_number.eq_ignore_ascii_case(serial)
 }
@@ -111,10 +119,12 @@ pub(super) fn take_away(seen: &Seen, ram: &InRam) -> Option<Step> {
         return Some(Step::RecordMfaReset);
     }
     // That there is none may be from before it was bound: then it is taken away unseen.
-    let there = ram.mfa.is_some() || (seen.mfa.fresh && !seen.mfa.unbound);
     let absent = seen.spec.virtual_mfa.as_ref().is_some_and(|wanted| wanted.state == MfaState::Absent);
-    let leaving = phase(seen) == Some(MfaPhase::Leaving) && (absent || seen.mfa.reset.open());
-    (there && leaving).then_some(Step::UnbindMfa)
+    let goes = match &ram.mfa {
+        Some(device) => absent || replaced(seen.memory.mfa.as_ref(), &seen.mfa, device),
+        None => seen.mfa.fresh && !seen.mfa.unbound && (absent || seen.mfa.reset.open()),
+    };
+    (goes && phase(seen) == Some(MfaPhase::Leaving)).then_some(Step::UnbindMfa)
 }
 
 /// What to do next about the MFA device; `drift` is what is reported besides.
@@ -155,9 +165,13 @@ fn absent(seen: &Seen, ram: &InRam) -> Result<Option<Step>, Verdict> {
         return Ok(None);
     }
     let step = match (&ram.mfa, phase(seen)) {
-        (_, Some(MfaPhase::Issued | MfaPhase::Bound)) => Step::RecordMfa(MfaPhase::Leaving),
+        (_, Some(MfaPhase::Issued | MfaPhase::Bound)) | (Some(_), Some(MfaPhase::Absent)) => {
+            Step::RecordMfa(MfaPhase::Leaving)
+        }
         (Some(_), _) => Step::UnbindMfa,
         (None, Some(MfaPhase::Absent)) => return Ok(None),
+        // Whoever has it may be this user, and not show yet.
+        (None, _) if seen.mfa.held => return Err(held(seen)),
         (None, _) if seen.mfa.deleted => return Ok(None),
         (None, _) => Step::DeleteMfaDevice(seen.mfa.serial.clone()),
     };
@@ -167,7 +181,9 @@ fn absent(seen: &Seen, ram: &InRam) -> Result<Option<Step>, Verdict> {
 
 fn present(seen: &Seen, ram: &InRam, wanted: &VirtualMfa) -> Result<Option<Step>, Verdict> {
     match (&ram.mfa, phase(seen)) {
-        (Some(_), Some(MfaPhase::Leaving)) if seen.mfa.reset.open() => {
+        (Some(device), Some(MfaPhase::Leaving))
+            if replaced(seen.memory.mfa.as_ref(), &seen.mfa, device) && !seen.memory.adoption.holds() =>
+        {
             unpaused(seen.paused)?;
             Ok(Some(Step::UnbindMfa))
         }
@@ -179,7 +195,10 @@ fn present(seen: &Seen, ram: &InRam, wanted: &VirtualMfa) -> Result<Option<Step>
         // Nobody asked for another one: what the user has bound meanwhile stays.
         (Some(device), _) => bound(seen, device),
         (None, Some(MfaPhase::Bound)) => Err(taken(seen)),
-        (None, Some(MfaPhase::Issued)) if wanted.bind == MfaBinder::User => Ok(None),
+        // A Secret that is gone was handed over; one that was cleared was not.
+        (None, Some(MfaPhase::Issued)) if wanted.bind == MfaBinder::User && seen.mfa.seed != SeedSeen::Empty => {
+            Ok(None)
+        }
         (None, phase) => issue(seen, wanted, phase),
     }
 }
@@ -239,16 +258,16 @@ fn make(seen: &Seen, wanted: &VirtualMfa, phase: Option<MfaPhase>) -> Result<Ste
         let name = wanted.secret.as_ref().map(|secret| secret.name.clone()).unwrap_or_default();
         return Err(Verdict::new(Reason::SecretConflict).about(name));
     }
-    if facts.held && facts.fresh {
-        // It may be this user's, and not show yet.
-        return Err(Verdict::new(Reason::Unsettled).again_in(SOON));
-    }
     if facts.held {
-        return Err(Verdict::new(Reason::MfaDeviceHeld).about(&facts.serial).again_in(LATER));
+        return Err(held(seen));
     }
     // The Secret names the user as it logs on.
     if seen.account.as_ref().is_ok_and(|account| account.default_domain.is_none()) {
         return Err(Verdict::new(Reason::DomainUnknown).again_in(LATER));
+    }
+    if phase == Some(MfaPhase::Absent) {
+        // Noted before there is a device again: it is looked for when it is to go.
+        return Ok(Step::RecordMfa(MfaPhase::Leaving));
     }
     let old = facts.exists || phase == Some(MfaPhase::Leaving);
     // An empty one was tried before, and is written only in the state that was read; whoever made a device that goes is shut out first.
@@ -259,6 +278,14 @@ fn make(seen: &Seen, wanted: &VirtualMfa, phase: Option<MfaPhase>) -> Result<Ste
         return Ok(Step::DeleteMfaDevice(facts.serial.clone()));
     }
     Ok(Step::MakeMfaDevice)
+}
+
+/// The device of our name could not be deleted, since a user has it: it may be this one, and not show yet.
+fn held(seen: &Seen) -> Verdict {
+    if seen.mfa.fresh {
+        return Verdict::new(Reason::Unsettled).again_in(SOON);
+    }
+    Verdict::new(Reason::MfaDeviceHeld).about(&seen.mfa.serial).again_in(LATER)
 }
 
 /// What goes before the user can be deleted.

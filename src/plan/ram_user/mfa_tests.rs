@@ -196,11 +196,13 @@ fn absent_takes_away_whatever_there_is_and_notes_it_first() {
     (seen.mfa.deleted, seen.memory.mfa) = (false, Some(MfaMemory { phase: MfaPhase::Absent, ..MfaMemory::default() }));
     assert_eq!(reason(&seen), Reason::Available);
     ram(&mut seen).mfa = Some(device(OTHER));
-    assert_eq!(step(&seen), Step::UnbindMfa, "bound by hand it goes again");
+    assert_eq!(step(&seen), Step::RecordMfa(MfaPhase::Leaving), "bound by hand it goes again");
     // A seed from before is nobody's.
     ram(&mut seen).mfa = None;
     seen.spec = with_mfa("Operator").spec;
     seen.mfa.seed = SeedSeen::There;
+    assert_eq!(step(&seen), Step::RecordMfa(MfaPhase::Leaving), "there may be a device again");
+    remember(&mut seen, MfaPhase::Leaving, OURS);
     assert_eq!(step(&seen), Step::ClaimSeedSecret);
 }
 

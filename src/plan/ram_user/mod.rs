@@ -30,7 +30,7 @@ use crate::ram::{AccessKey, KeyStatus, LoginProfile, MfaInfo, NewUser, PolicyRef
 pub use adopt::{judged, pending};
 pub use delete::grace_ends;
 pub use login::{LoginChange, LoginMemory, PasswordSeen, Reset, managed};
-pub use mfa::{MfaFacts, MfaMemory, SeedSeen, complete, has_device, may_be_gone};
+pub use mfa::{MfaFacts, MfaMemory, SeedSeen, complete, has_device, may_be_gone, replaced};
 pub use observe::sees;
 
 /// One effect on a RAM user or on its object.

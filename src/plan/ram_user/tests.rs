@@ -444,8 +444,8 @@ fn a_password_is_written_to_its_secret_before_ram_gets_it_and_only_within_the_gr
     seen.password = PasswordSeen::Foreign;
     assert_eq!(reason(&seen), Reason::SecretConflict);
     seen.password = PasswordSeen::There("k.new".to_owned());
-    let create = LoginChange { password: true, enabled: Some(true), mfa: None };
-    assert_eq!(step(&seen), Step::CreateLogin(create));
+    note_password(&mut seen);
+    assert_eq!(step(&seen), create_with_password());
     seen.paused = true;
     assert_eq!(reason(&seen), Reason::Paused);
     seen.paused = false;
@@ -487,9 +487,22 @@ fn a_password_is_pushed_when_it_changes_or_is_asked_for_and_never_else() {
     seen.password = PasswordSeen::There("k.old".to_owned());
     assert_eq!(step(&seen), Step::WritePassword, "the one that RAM has is none");
     seen.password = PasswordSeen::There("k.new".to_owned());
+    note_password(&mut seen);
     assert_eq!(step(&seen), Step::ChangeLogin(LoginChange { password: true, enabled: Some(true), mfa: None }));
     seen.reset.done = Some("1".to_owned());
+    seen.memory.login = Some(carried_out(LoginState::Enabled));
     assert_eq!(reason(&seen), Reason::Available);
+}
+
+/// Carries out the step that notes a password before it is given.
+fn note_password(seen: &mut Seen) {
+    let Step::RecordPassword(seal) = step(seen) else { panic!("{:?}", step(seen)) };
+    let none = ram(seen).login.is_none();
+    let login = seen.memory.login.get_or_insert_default();
+    login.giving = Some(seal);
+    if none {
+        login.state = LoginState::Absent;
+    }
 }
 
 /// The memory of a password that was about to be given.
@@ -507,15 +520,17 @@ fn a_log_on_whose_answer_is_lost_has_the_password_of_the_secret_in_the_end() {
     assert!(matches!(step(&seen), Step::CreateLogin(change) if change.password));
     // It was made, and the Secret is as it was.
     ram(&mut seen).login = Some(profile(true));
+    let again = LoginChange { password: true, enabled: Some(true), mfa: None };
+    assert_eq!(step(&seen), Step::ChangeLogin(again), "what is shown may be from before");
+    // The Secret is gone meanwhile: what was made with it has that one.
+    seen.password = PasswordSeen::Absent;
     let back = LoginChange { enabled: Some(true), ..LoginChange::default() };
-    assert_eq!(step(&seen), Step::ChangeLogin(back), "what is shown may be from before");
+    assert_eq!(step(&seen), Step::ChangeLogin(back));
     let settled = noted.clone().shown(&seen.password);
     assert_eq!((settled.password_seal.as_deref(), settled.giving), (Some("k.one"), None));
     // Another text meanwhile: whichever RAM has, it gets this one.
     seen.password = PasswordSeen::There("k.two".to_owned());
     assert_eq!(step(&seen), Step::RecordPassword(String::new()));
-    let open = noted.clone().shown(&seen.password);
-    assert_eq!((open.password_seal.as_deref(), open.giving.as_deref()), (None, Some("k.one")));
     for several in [giving("", LoginState::Enabled), giving("", LoginState::Absent)] {
         for text in ["k.one", "k.two"] {
             seen.password = PasswordSeen::There(text.to_owned());
@@ -540,10 +555,15 @@ fn a_change_whose_answer_is_lost_is_made_again_also_back_to_the_former_text() {
         seen.password = PasswordSeen::There("k.old".to_owned());
         assert_eq!(step(&seen), Step::RecordPassword(String::new()));
     }
-    // One that was made here stays in its Secret: nothing is noted of it.
+    // One that was made here, too: its Secret may be gone, and another one in its place, by the time that the log-on shows.
     let mut seen = with_login(GENERATE);
     seen.password = PasswordSeen::There("k.one".to_owned());
-    assert!(matches!(step(&seen), Step::CreateLogin(_)));
+    note_password(&mut seen);
+    ram(&mut seen).login = Some(profile(true));
+    seen.password = PasswordSeen::There("k.two".to_owned());
+    note_password(&mut seen);
+    assert_eq!(seen.memory.login.as_ref().and_then(|login| login.giving.as_deref()), Some(""));
+    assert!(matches!(step(&seen), Step::ChangeLogin(change) if change.password));
 }
 
 #[test]
@@ -609,9 +629,9 @@ fn log_on_is_taken_away_first_and_without_a_tenant() {
 fn a_log_on_that_went_by_a_suspension_comes_back_with_another_password() {
     for (text, there, wanted) in [
         (GENERATE, "k.old", Step::WritePassword),
-        (GENERATE, "k.new", create_with_password()),
+        (GENERATE, "k.new", Step::RecordPassword("k.new".to_owned())),
         // Nobody knows whether it is another one.
-        (GENERATE, "other.old", create_with_password()),
+        (GENERATE, "other.old", Step::RecordPassword("other.old".to_owned())),
         (FROM_SECRET, "k.old", Step::RecordPassword("k.old".to_owned())),
     ] {
         let mut seen = with_login(text);
@@ -635,7 +655,9 @@ fn a_demand_for_mfa_is_put_back() {
     seen.password = PasswordSeen::There("k.new".to_owned());
     seen.reset.accepted = Some("1".to_owned());
     let all = LoginChange { password: true, enabled: Some(true), mfa: Some(true) };
+    note_password(&mut seen);
     assert_eq!(step(&seen), Step::ChangeLogin(all));
+    seen.memory.login = Some(carried_out(LoginState::Enabled));
     seen.reset.accepted = None;
     ram(&mut seen).login = Some(crate::ram::LoginProfile { mfa_bind_required: true, ..profile(true) });
     assert_eq!(reason(&seen), Reason::Available);

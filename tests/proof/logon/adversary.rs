@@ -55,6 +55,7 @@ pub fn edits(world: &World, cfg: &Cfg) -> Moves<World> {
         world.changes();
         world.ram.device = None;
         world.device_gone = Some(Who::Person);
+        world.device_deleted = true;
     });
     secret_edits(&mut edits);
     match world.obj {

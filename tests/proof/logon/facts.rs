@@ -335,11 +335,13 @@ fn login_note(pass: &UserPass, object: &Obj, has: Option<Profile>) -> Option<Log
     let login = pass.memory.login;
     match (object.want.login, has) {
         (Login::Enabled, Some(profile))
-            if profile.on && !object.want.suspended && login.is_none_or(|note| note.state == State::Enabled) =>
+            if profile.on && !object.want.suspended && login.is_none_or(|note| !login_memory(note).is_off()) =>
         {
             Some(shown(login.unwrap_or_default(), pass.password))
         }
-        (Login::Absent, None) => Some(LoginNote { state: State::Absent, ..LoginNote::default() }),
+        (Login::Absent, None) => {
+            Some(LoginNote { state: State::Absent, seal: login.and_then(|note| note.seal), ..LoginNote::default() })
+        }
         _ => login,
     }
 }
@@ -347,10 +349,9 @@ fn login_note(pass: &UserPass, object: &Obj, has: Option<Profile>) -> Option<Log
 fn mfa_note(pass: &UserPass, has: Option<Bound>, now: i64) -> Option<MfaNote> {
     let known = pass.memory.mfa;
     let phase = known.map(|note| note.phase);
-    let progress = pass.memory.reset_mfa;
-    let open = progress.accepted.is_some() && progress.accepted != progress.done;
-    let taken_away = match phase {
-        Some(Phase::Leaving) => open || mfa_fresh(pass, now),
+    let replaced = |bound| plan::replaced(memory(&pass.memory).mfa.as_ref(), &mfa_facts(pass, now), &device(bound));
+    let taken_away = |bound| match phase {
+        Some(Phase::Leaving) => replaced(bound) || mfa_fresh(pass, now),
         Some(Phase::Absent) => mfa_fresh(pass, now),
         _ => false,
     };
@@ -361,10 +362,10 @@ fn mfa_note(pass: &UserPass, has: Option<Bound>, now: i64) -> Option<MfaNote> {
         noted != Some(device) && (device == Bound::Ours || pass.deeds.deleted)
     };
     match (pass.obj().want.mfa, has) {
-        (Mfa::Operator | Mfa::User, Some(bound)) if !taken_away && !may_be_gone(bound) && is_news(bound) => {
+        (Mfa::Operator | Mfa::User, Some(bound)) if !taken_away(bound) && !may_be_gone(bound) && is_news(bound) => {
             Some(MfaNote { phase: Phase::Bound, device: Some(bound), since: Some(now) })
         }
-        (Mfa::Absent, None) if phase != Some(Phase::Absent) && pass.deeds.deleted => {
+        (Mfa::Absent, None) if phase != Some(Phase::Absent) && pass.deeds.deleted && !pass.deeds.held => {
             Some(MfaNote { phase: Phase::Absent, device: None, since: Some(now) })
         }
         _ => known,

@@ -84,8 +84,10 @@ fn at_log(pass: &UserPass, world: &World, create: bool, password: bool, enabled:
         if text.is_none() || text != pass.password.text {
             return Err("a password is given that is not in its Secret".to_owned());
         }
+        // The answer to it was lost.
+        let unsure = pass.memory.login.is_some_and(|note| note.giving.is_some());
         let another = pass.obj().want.secret_ref && has.is_some_and(|profile| Some(profile.password) != text);
-        if !create && !asked && !another {
+        if !create && !asked && !another && !unsure {
             return Err("a password is given again without a cause".to_owned());
         }
     }
@@ -107,7 +109,8 @@ pub fn at_seed(world: &World, seed: u8) -> Check {
     if world.seed.and_then(|secret| secret.text).filter(|_| !world.seed_changed).is_some_and(older) {
         return Err("an older seed overwrites a newer one".to_owned());
     }
-    if world.ram.device.is_some_and(|device| older(device.seed)) {
+    // Where a person deleted the one before, whoever made that did not know.
+    if world.ram.device.is_some_and(|device| older(device.seed) && !device.late) && !world.device_deleted {
         return Err("the seed of a device that is gone is written beside a newer device".to_owned());
     }
     Ok(())
@@ -136,6 +139,7 @@ pub fn check(world: &World) -> Check {
     let text = world.seed.filter(|secret| secret.marked).and_then(|secret| secret.text);
     if let (true, Some(text), Some(device)) = (issued && !world.seed_changed, text, device)
         && !device.late
+        && !world.device_deleted
         && device.seed != text
     {
         return Err("the seed that was handed over is that of another device".to_owned());
@@ -174,7 +178,7 @@ fn left_over(world: &World) -> Option<String> {
     }
     // A user that is not ours any more keeps what it has.
     let held = user.is_some_and(|user| user.mark == Mark::None) || world.is_bound();
-    if world.ram.device.is_some_and(|device| !device.late) && !held && !world.kept {
+    if world.ram.device.is_some_and(|device| !device.late) && !held && !world.kept && !world.released {
         return Some("an MFA device is left over".to_owned());
     }
     None
@@ -194,8 +198,12 @@ fn good_object(world: &World, object: &Obj, reason: Reason) -> Option<String> {
             Some(profile) => !profile.on && outside(profile.off_by),
             None => outside(world.login_gone),
         },
+        // One that a frozen pass made late: nobody can tell it from somebody's copy.
+        Reason::Replaced => user.is_some_and(|user| user.late),
         Reason::MfaTakenOutside => user.is_some_and(|user| user.mfa.is_none()) && outside(world.mfa_gone),
-        Reason::MfaCodesRefused => world.seed_changed || world.ram.device.is_some_and(|device| device.late),
+        Reason::MfaCodesRefused => {
+            world.seed_changed || world.device_deleted || world.ram.device.is_some_and(|device| device.late)
+        }
         Reason::SecretConflict => [world.password, world.seed].iter().flatten().any(|secret| !secret.marked),
         Reason::PasswordNotFound => want.secret_ref && world.password.is_none_or(|secret| secret.text.is_none()),
         Reason::Foreign => user.is_some_and(|user| user.mark == Mark::None) && object.status.known.is_none(),

@@ -165,6 +165,8 @@ pub struct UserPass {
     pub seed_fresh: bool,
     seed_read: bool,
     pub deeds: Deeds,
+    /// It has let the user log on again.
+    given_back: bool,
     last: Option<Act>,
     steps: u8,
     pub lease: bool,
@@ -195,6 +197,7 @@ impl UserPass {
             seed_fresh: false,
             seed_read: false,
             deeds: Deeds::default(),
+            given_back: false,
             last: None,
             steps: 0,
             lease: true,
@@ -368,6 +371,9 @@ impl UserPass {
         if known.is_some() && !is(user) && is(world.ram.user) {
             return Err(Fail::Unsettled);
         }
+        if self.given_back && user.and_then(|user| user.login).is_some_and(|profile| profile.on) {
+            self.memory.login = Some(facts::shown(self.memory.login.unwrap_or_default(), self.password));
+        }
         (self.user, self.read) = (user, true);
         Ok(())
     }
@@ -404,7 +410,11 @@ impl UserPass {
                 let accepted = self.memory.accepted;
                 let walk = self.note(world, |status| {
                     let (reset, reset_mfa) = (status.reset, status.reset_mfa);
-                    *status = Status { reset, reset_mfa, accepted, ..Status::default() };
+                    // A password that was handed over is not given to another user.
+                    let seal =
+                        |note: LoginNote| LoginNote { state: State::Absent, seal: note.seal, ..LoginNote::default() };
+                    let login = status.login.map(seal);
+                    *status = Status { reset, reset_mfa, accepted, login, ..Status::default() };
                 })?;
                 (self.memory.known, self.memory.marker_uid, self.memory.made) = (None, None, None);
                 self.memory.adopted = false;
@@ -518,12 +528,13 @@ impl UserPass {
     fn record_mfa_reset(&mut self, world: &mut World) -> Walk {
         let (now, asked) = (world.clock.now, self.obj().reset_mfa);
         let nothing = self.memory.mfa.is_none() || !facts::wants_device(self);
+        let shown = self.user.and_then(|user| user.mfa);
         self.note(world, |status| {
             status.reset_mfa.accepted = asked;
             if nothing {
                 status.reset_mfa.done = asked;
             } else {
-                let device = status.mfa.and_then(|note| note.device);
+                let device = shown.or(status.mfa.and_then(|note| note.device));
                 status.mfa = Some(MfaNote { phase: Phase::Leaving, device, since: Some(now) });
             }
         })
@@ -635,7 +646,7 @@ impl UserPass {
             self.memory.login = Some(note);
             self.memory.reset.done = self.memory.reset.accepted;
         } else if enabled == Some(true) {
-            self.memory.login = Some(facts::shown(self.memory.login.unwrap_or_default(), self.password));
+            self.given_back = true;
         }
         self.made_here = false;
         self.went(At::Look)
@@ -666,6 +677,7 @@ impl UserPass {
         let seed = world.number();
         world.ram.device = Some(Device { seed, published: false, late: self.was_frozen });
         world.device_gone = None;
+        self.deeds.deleted = false;
         self.went(At::Act(Act::PublishSeed(seed)))
     }
 
@@ -777,6 +789,7 @@ impl UserPass {
             return self.go(At::Conclude);
         }
         world.kept |= self.at == At::Unfinalize && facts::retains(self);
+        world.released |= facts::retains(self);
         world.remove_obj();
         LAST
     }

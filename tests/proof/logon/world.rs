@@ -276,6 +276,8 @@ pub struct World {
     pub login_gone: Option<Who>,
     pub mfa_gone: Option<Who>,
     pub device_gone: Option<Who>,
+    /// A person deleted a device of our name at some time.
+    pub device_deleted: bool,
     /// A person did not take away the log-on, or the device, or somebody asked for it since.
     pub may_enable: bool,
     pub may_bind: bool,
@@ -285,6 +287,8 @@ pub struct World {
     pub seed_changed: bool,
     /// The object went while RAM could not be asked, and its user is to stay.
     pub kept: bool,
+    /// The object went, and its user stayed as it was.
+    pub released: bool,
 }
 
 impl World {
@@ -306,11 +310,13 @@ impl World {
             login_gone: None,
             mfa_gone: None,
             device_gone: None,
+            device_deleted: false,
             may_enable: true,
             may_bind: true,
             muddled: false,
             seed_changed: false,
             kept: false,
+            released: false,
         }
     }
 

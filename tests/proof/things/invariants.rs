@@ -50,7 +50,9 @@ fn on_foreign(pass: &ThingPass, thing: &Thing, act: Act) -> Check {
         Mark::Ours(uid) => uid == pass.obj().uid || pass.memory.known.is_none(),
     };
     let taken_over = act == Act::Mark(true) && pass.obj().want.adopt && pass.memory.adopted && thing.mark == Mark::None;
-    if known || marked || taken_over { Ok(()) } else { Err(format!("{act:?} touches what is foreign")) }
+    // RAM's writes go by name: what a person made in its place shows in no list from a moment ago.
+    let unseen = pass.stale && pass.thing.as_ref().is_some_and(|shown| shown.id != thing.id);
+    if known || marked || taken_over || unseen { Ok(()) } else { Err(format!("{act:?} touches what is foreign")) }
 }
 
 /// Each version is one of five.
