@@ -6,7 +6,7 @@ use std::process::Output;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::emulator::public;
@@ -156,6 +156,7 @@ const TOGETHER: &[&str] = &[
     "policy-json.yaml",
     "team.yaml",
     "user-adopt.yaml",
+    "key-adopt.yaml",
     "user-grace.yaml",
     "user-login.yaml",
     "user-mfa.yaml",
@@ -182,6 +183,7 @@ const ENDS: &[(&str, &str, &str)] = &[
     ("RamGroup", "engineers", "Available"),
     ("RamUser", "alice", "Available"),
     ("RamUser", "legacy", "Available"),
+    ("RamAccessKey", "legacy", "Available"),
     ("RamUser", "careful", "Available"),
     ("RamUser", "bob", "Available"),
     ("RamUser", "carol", "Available"),
@@ -221,6 +223,15 @@ async fn all_examples_of_a_team_do_what_they_say() {
     let namespaces = BTreeMap::from([("team-a".to_owned(), team.clone())]);
     let operator = world.operator().await;
     for file in TOGETHER {
+        if *file == "key-adopt.yaml" {
+            let (id, secret) = person.create_key("legacy-a-reader");
+            // The account's sources do not let the operator prove it from here.
+            person.set_key_policy(&id, &public(&["127.0.0.1"]));
+            let pair = json!({"ALIBABA_CLOUD_ACCESS_KEY_ID": id, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": secret});
+            let object = json!({"metadata": {"name": "legacy-pair", "namespace": team}, "stringData": pair});
+            let object: Secret = serde_json::from_value(object).expect("a Secret");
+            Api::namespaced(world.admin.clone(), &team).create(&PostParams::default(), &object).await.expect("made");
+        }
         apply_here(&world, file, &namespaces).await;
     }
     let mut shown = BTreeMap::new();

@@ -74,7 +74,7 @@ async fn what_the_cluster_refuses_or_does_not_answer_is_said_and_heals() {
     world.key("ingest", "reader", json!({})).await;
     world.available("RamUser", "reader").await;
     let object = world.ready("RamAccessKey", "ingest", "False", "ClusterDenied").await;
-    assert_says(&object, "Ready", &["users nobody", "the chart's ClusterRole"]);
+    assert_says(&object, "Ready", &["secrets ingest", "the chart's ClusterRole"]);
     trouble.store(LOST, Ordering::SeqCst);
     world.poke("RamAccessKey", "ingest").await;
     world.ready("RamAccessKey", "ingest", "False", "ClusterUnavailable").await;

@@ -103,6 +103,8 @@ async fn corner() -> (World, Running, String) {
     let clients = |config: kube::Config| Clients::new(&config).expect("clients");
     let operator = world.operator_with(flags, Environment::default(), clients).await;
     world.available("RamAccount", &world.name).await;
+    // The second look pins the account's number, which is a reason to look at everybody once.
+    world.reconcile("RamAccount", &world.name).await;
     // While it is there alone: a change of it is a reason to look at everybody who depends on it.
     let tenant = look(&world, "RamTenant", &world.name).await;
     let statement = json!({"effect": "Allow", "actions": ["ots:Get*"], "resources": ["*"]});

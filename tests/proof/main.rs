@@ -53,6 +53,23 @@ fn check<M: Model>(mut cfg: Cfg, start: M) {
     }
 }
 
+/// Which are tried by `cargo run --example mutants`: each changes one place of the plan.
+#[test]
+fn every_mutant_is_of_the_plan_as_it_is() {
+    let (mut file, mut count) = (String::new(), 0);
+    for line in include_str!("mutants.txt").lines() {
+        if let Some(name) = line.strip_prefix("file: ") {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/plan").join(name);
+            file = std::fs::read_to_string(path).expect("a file of the plan");
+        }
+        if let Some(from) = line.strip_prefix("from: ") {
+            assert_eq!(file.matches(from).count(), 1, "{from}");
+            count += 1;
+        }
+    }
+    assert!(count >= 40, "only {count} mutants were found");
+}
+
 #[test]
 fn mint_and_strays() {
     let cfg = Cfg {
