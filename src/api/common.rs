@@ -80,6 +80,9 @@ pub struct Request {
     /// The key that it concerns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_key_id: Option<String>,
+    /// The annotation's value that was refused: it does nothing later either, ask with another value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// Requests made by annotations under `ram-operator.dev/`.

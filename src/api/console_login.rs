@@ -121,7 +121,7 @@ pub struct LoginStatus {
     /// The operator's seal over that password: it tells a new text from the old one, and nothing else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_seal: Option<String>,
-    /// The seal over a password of a Secret of yours that is being given to RAM, until RAM has answered; empty: of more than one.
+    /// The seal over a password that is being given to RAM, until RAM has answered; empty: of more than one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending_seal: Option<String>,
 }

@@ -445,7 +445,7 @@ fn requests<K: Kind>(object: &K, known: Option<Requests>, complete: bool) -> Opt
         return known;
     }
     let done = if complete { Some(value.clone()) } else { before.done };
-    all.reconcile = Some(Request { accepted: Some(value.clone()), done, access_key_id: None });
+    all.reconcile = Some(Request { accepted: Some(value.clone()), done, ..Request::default() });
     Some(all)
 }
 

@@ -600,7 +600,7 @@ impl<'a> UserPass<'a> {
         let Reset { accepted, done, .. } = self.reset.clone();
         if accepted.is_some() {
             let requests = status.requests.get_or_insert_default();
-            requests.reset_password = Some(Request { accepted, done, access_key_id: None });
+            requests.reset_password = Some(Request { accepted, done, ..Request::default() });
         }
     }
 

@@ -543,9 +543,18 @@ async fn restore_is_refused_for_anything_but_a_disabled_key_of_ours() {
         let object = looked(&world, "ingest").await;
         assert_true(&object, "RestoreRefused", "NotDisabled", &[&first, "Correct or remove it"]);
         assert_well(&object);
-        assert!(object["status"]["requests"]["restore"].is_null(), "{}", object["status"]["requests"]);
+        assert_eq!(object["status"]["requests"]["restore"], json!({"refused": value}));
         no_writes(&world);
     }
+    // What was refused is no order for later: somebody disables the key for a reason.
+    let later = format!("{first}/later");
+    ask(&world, "restore", &later).await;
+    looked(&world, "ingest").await;
+    world.ram.person().set_key_status(&first, false);
+    looked(&world, "ingest").await;
+    no_writes(&world);
+    world.ram.person().set_key_status(&first, true);
+    looked(&world, "ingest").await;
     let name = world.ram_name("reader");
     assert_eq!(world.keys_in_ram(&name), [(first, true), (foreign, false)].into());
     take_off(&world, "restore").await;

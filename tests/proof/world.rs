@@ -266,6 +266,7 @@ pub struct Progress {
     pub accepted: Option<u8>,
     pub done: Option<u8>,
     pub key: Option<u8>,
+    pub refused: Option<u8>,
 }
 
 impl Progress {
@@ -274,6 +275,7 @@ impl Progress {
             accepted: self.accepted.map(key_name),
             done: self.done.map(key_name),
             key: self.key.map(key_name),
+            refused: self.refused.map(key_name),
         }
     }
 
@@ -282,6 +284,7 @@ impl Progress {
             accepted: progress.accepted.as_deref().map(key_id),
             done: progress.done.as_deref().map(key_id),
             key: progress.key.as_deref().map(key_id),
+            refused: progress.refused.as_deref().map(key_id),
         }
     }
 }

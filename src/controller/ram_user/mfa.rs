@@ -227,7 +227,7 @@ impl UserPass<'_> {
         });
         if accepted.is_some() {
             let requests = status.requests.get_or_insert_default();
-            requests.reset_mfa = Some(Request { accepted, done, access_key_id: None });
+            requests.reset_mfa = Some(Request { accepted, done, ..Request::default() });
         }
     }
 

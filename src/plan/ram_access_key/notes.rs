@@ -90,7 +90,7 @@ fn refused_restore(seen: &Seen, journal: &Journal) -> Option<(&'static str, Stri
         seen.asked.restore.as_ref().filter(|value| journal.requests.restore.accepted.as_ref() != Some(*value))?;
     let reason = if journal.is_revoked(id_in(value)) { "Revoked" } else { "NotDisabled" };
     let message = format!(
-        "The annotation ram-operator.dev/restore names no disabled key of this object that could be enabled again. It has {}. Correct or remove it.",
+        "The annotation ram-operator.dev/restore names no disabled key of this object that could be enabled again. It has {}. Correct or remove it; once that key is disabled, ask with another value, such as the id and `/2`.",
         list(journal)
     );
     Some((reason, message))

@@ -42,17 +42,20 @@ pub struct Progress {
     pub done: Option<String>,
     /// The key that it concerns.
     pub key: Option<String>,
+    /// The value that was refused.
+    pub refused: Option<String>,
 }
 
 impl Progress {
     fn read(request: Option<&Request>) -> Self {
-        let Request { accepted, done, access_key_id } = request.cloned().unwrap_or_default();
-        Self { accepted, done, key: access_key_id }
+        let Request { accepted, done, access_key_id, refused } = request.cloned().unwrap_or_default();
+        Self { accepted, done, key: access_key_id, refused }
     }
 
     fn write(&self) -> Option<Request> {
-        let Self { accepted, done, key } = self.clone();
-        accepted.is_some().then_some(Request { accepted, done, access_key_id: key })
+        let Self { accepted, done, key, refused } = self.clone();
+        let any = accepted.is_some() || refused.is_some();
+        any.then_some(Request { accepted, done, access_key_id: key, refused })
     }
 
     /// The key of a request that was taken up and is not complete.
@@ -62,16 +65,17 @@ impl Progress {
     }
 
     fn news<'a>(&self, asked: Option<&'a String>) -> Option<&'a String> {
-        asked.filter(|value| self.accepted.as_ref() != Some(*value))
+        asked.filter(|value| self.accepted.as_ref() != Some(*value) && self.refused.as_ref() != Some(*value))
     }
 
     fn accept(&mut self, value: &str, key: &str) {
-        *self = Self { accepted: Some(value.to_owned()), done: self.done.take(), key: Some(key.to_owned()) };
+        let (accepted, key) = (Some(value.to_owned()), Some(key.to_owned()));
+        *self = Self { accepted, key, ..std::mem::take(self) };
     }
 
     /// Takes a value up without doing anything.
     fn skip(&mut self, value: &str) {
-        *self = Self { accepted: Some(value.to_owned()), done: Some(value.to_owned()), key: None };
+        *self = Self { accepted: Some(value.to_owned()), done: Some(value.to_owned()), ..Self::default() };
     }
 
     /// It will never be complete.
@@ -135,6 +139,9 @@ pub(super) fn take_up(journal: &mut Journal, seen: &Seen, now: Timestamp) {
         } else if restorable(journal, seen, id) {
             journal.requests.restore.accept(value, id);
             restart_overlap(journal, id, now);
+        } else if seen.ram.is_some() {
+            // It must not do anything when somebody disables that key later.
+            journal.requests.restore.refused = Some(value.clone());
         }
     }
     if let Some(value) = journal.requests.revoke.news(seen.asked.revoke.as_ref()) {

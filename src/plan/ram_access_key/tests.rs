@@ -457,7 +457,7 @@ fn a_key_that_somebody_waits_for_is_not_deleted_and_a_restore_that_failed_says_s
     let long_ago = ago(QUARANTINE * 2);
     seen.journal.retiring = vec![retiring("LTAIold", Why::Replaced, long_ago, Some(long_ago))];
     seen.journal.requests.restore =
-        Progress { accepted: Some("LTAIold".to_owned()), done: None, key: Some("LTAIold".to_owned()) };
+        Progress { accepted: Some("LTAIold".to_owned()), key: Some("LTAIold".to_owned()), ..Progress::default() };
     seen.asked.restore = Some("LTAIold".to_owned());
     seen.paused = true;
     used(&mut seen, "LTAIold", None);
