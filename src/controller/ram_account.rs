@@ -15,7 +15,7 @@ use super::credentials::{Access, quota_share};
 use super::drive::{Ctx, Kind, ObjectKey, Passed, set_finalizer};
 use super::error::Error;
 use super::settings::settle;
-use crate::api::{self, RamAccount, RamAccountStatus, RamGroup, RamPolicy, RamRevocation, RamUser};
+use crate::api::{self, RamAccessKey, RamAccount, RamAccountStatus, RamGroup, RamPolicy, RamRevocation, RamUser};
 use crate::plan::marker::default_owner_id;
 use crate::plan::ram_account::{Answered, alias_in, judge, nearly_out, usage};
 use crate::plan::{AccountView, Extra, Reason, Standing, Verdict};
@@ -167,17 +167,37 @@ async fn leave(ctx: &Ctx, key: &ObjectKey, object: &mut RamAccount) -> Result<St
     ] {
         let api: Api<DynamicObject> = Api::all_with(ctx.kube.clone(), &kind);
         let found = api.list_metadata(&params).await?;
-        let name = |meta: &ObjectMeta| match &meta.namespace {
-            Some(namespace) => format!("{namespace}/{}", meta.name.as_deref().unwrap_or_default()),
-            None => meta.name.clone().unwrap_or_default(),
-        };
-        let names: Vec<String> = found.iter().map(|object| name(&object.metadata)).collect();
+        let names: Vec<String> = found.iter().map(|object| place(&object.metadata)).collect();
         if !names.is_empty() {
             return Ok(format!("{words} {}", names.join(", ")));
         }
     }
+    let keys = keys_left(ctx, object).await?;
+    if !keys.is_empty() {
+        return Ok(format!("RamAccessKeys {}", keys.join(", ")));
+    }
     set_finalizer(ctx, key, object, false).await?;
     Err(Error::Gone)
+}
+
+/// Name and namespace of an object.
+fn place(meta: &ObjectMeta) -> String {
+    let name = meta.name.as_deref().unwrap_or_default();
+    meta.namespace.as_ref().map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"))
+}
+
+/// RamAccessKeys that may have a key in the account though their RamUser is gone. They name the account in their status only.
+async fn keys_left(ctx: &Ctx, object: &RamAccount) -> Result<Vec<String>, Error> {
+    let Some(account_id) = object.status.as_ref().and_then(|status| status.account_id.as_deref()) else {
+        return Ok(Vec::new());
+    };
+    let api: Api<DynamicObject> = Api::all_with(ctx.kube.clone(), &ApiResource::erase::<RamAccessKey>(&()));
+    let here = |key: &DynamicObject| {
+        key.data.pointer("/status/accountId").and_then(Value::as_str) == Some(account_id)
+            && key.finalizers().iter().any(|name| name == api::FINALIZER)
+    };
+    let all = api.list(&ctx.settings.selected()).await?;
+    Ok(all.iter().filter(|key| here(key)).take(10).map(|key| place(&key.metadata)).collect())
 }
 
 async fn owner_id(ctx: &Ctx, object: &RamAccount, facts: &RamAccountStatus) -> Result<String, Error> {

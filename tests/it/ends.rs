@@ -7,7 +7,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt as _;
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use ram_operator::api::{FINALIZER, annotation};
 use ram_operator::config::Run;
 use ram_operator::controller::Environment;
@@ -840,4 +840,45 @@ async fn a_process_that_dies_in_the_middle_of_an_order_is_followed_by_one_that_e
         dies_after("order_detach", "DetachPolicyFromUser"),
         dies_after("order_user", "DeleteUser"),
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_waits_for_a_key_whose_user_is_gone() {
+    let world = World::new("ends_key_left").await;
+    let operator = start(&world).await;
+    made(&world, json!({})).await;
+    world.delete("RamUser", "reader").await;
+    world.gone("RamUser", "reader").await;
+    world.delete("RamAccount", &world.name).await;
+    let object = world.ready("RamAccount", &world.name, "False", "InUse").await;
+    assert_says(&object, "Ready", &["RamAccessKeys", &format!("{}/ingest", world.ns)]);
+    world.delete("RamAccessKey", "ingest").await;
+    world.gone("RamAccessKey", "ingest").await;
+    world.gone("RamAccount", &world.name).await;
+    assert!(orders(&world).await.is_empty(), "nothing is left to do");
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_made_for_a_secret_that_is_being_deleted() {
+    let world = World::new("ends_secret").await;
+    let operator = start(&world).await;
+    let metadata = json!({
+        "name": "ingest", "labels": {"ram-operator.dev/access-key": "ingest"}, "finalizers": ["example.com/held"],
+    });
+    let held: Secret = serde_json::from_value(json!({ "metadata": metadata })).expect("a Secret");
+    world.secrets().create(&PostParams::default(), &held).await.expect("created");
+    world.secrets().delete("ingest", &DeleteParams::default()).await.expect("deletion asked for");
+    world.user("reader", json!({})).await;
+    world.key("ingest", "reader", json!({})).await;
+    let object = world.ready("RamAccessKey", "ingest", "False", "SecretRefused").await;
+    assert_says(&object, "Ready", &["Secret ingest is being deleted"]);
+    assert!(world.keys_in_ram(&world.ram_name("reader")).is_empty());
+    let free = json!({"metadata": {"finalizers": null}});
+    world.secrets().patch("ingest", &PatchParams::default(), &Patch::Merge(free)).await.expect("let go");
+    world.available("RamAccessKey", "ingest").await;
+    assert_eq!(world.keys_in_ram(&world.ram_name("reader")).len(), 1);
+    world.examine(Some(&operator)).await;
+    operator.stop().await;
 }

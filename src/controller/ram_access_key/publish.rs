@@ -12,6 +12,7 @@ use super::super::secret::{self, Content};
 use super::KeyPass;
 use crate::api::{Why, annotation};
 use crate::plan::ram_access_key::{Intent, SecretSeen, allowed, settle};
+use crate::plan::timing::SOON;
 use crate::plan::{Reason, Verdict};
 use crate::ram::KeyPair;
 
@@ -79,6 +80,10 @@ impl KeyPass<'_> {
 
     /// The dry run before a mint, by the verb that the real write will use.
     pub(super) async fn rehearse(&self) -> Result<(), Error> {
+        if self.stored.as_ref().is_some_and(|stored| stored.metadata.deletion_timestamp.is_some()) {
+            let what = format!("Secret {} is being deleted", self.secret_name());
+            return Err(Verdict::new(Reason::SecretRefused).about(what).again_in(SOON).into());
+        }
         let pair = Self::stand_in();
         let secret = self.compose(&pair.id, &pair.secret, self.now(), None, &[]).ok_or_else(|| self.not_ready())?;
         let params = PostParams { dry_run: true, ..PostParams::default() };
