@@ -43,7 +43,7 @@ use crate::plan::ram_user::{
     has_device, judged, managed, next, pending, sees,
 };
 use crate::plan::tenant::{Grants, Thing};
-use crate::plan::timing::{LATER, READ_LAG};
+use crate::plan::timing::{LATER, READ_LAG, after};
 use crate::plan::{Extra, Next, Reason, Verdict};
 use crate::ram::{self, Class, KeyStatus, Lane, LoginChanges, LoginProfile, PolicyRef};
 
@@ -386,7 +386,7 @@ impl<'a> UserPass<'a> {
     fn login_fresh(&self) -> bool {
         let given = self.memory.login.as_ref().and_then(|login| login.password_time);
         let read = self.read_at.unwrap_or_else(|| self.now());
-        given.is_some_and(|time| read <= time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX))
+        given.is_some_and(|time| read <= after(time, READ_LAG))
     }
 
     fn domain(&self) -> Option<&str> {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::marker::Marker;
 use super::tenant::Grants;
-use super::timing::READ_LAG;
+use super::timing::{READ_LAG, after};
 use super::{Reason, Verdict};
 
 /// What the status remembers of the thing.
@@ -85,7 +85,7 @@ pub fn ownership_by_marker(known: Known<'_>, ours: &Marker, identity: &str, text
 /// # Errors
 /// When it takes another look to know.
 pub fn surely_gone(made: Option<Timestamp>, witnessed: bool, now: Timestamp) -> Result<(), Verdict> {
-    match made.map(|time| time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX)) {
+    match made.map(|time| after(time, READ_LAG)) {
         Some(sure) if now <= sure && !witnessed => Err(Verdict::new(Reason::Deleting).again_at(sure, now)),
         _ => Ok(()),
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 
@@ -35,3 +37,9 @@ pub const LATER: Duration = Duration::from_secs(5 * MINUTE);
 pub const MAX_INTENTS: usize = 4;
 /// RAM's quota of AccessKeys for each user, disabled ones included.
 pub const KEYS_PER_USER: usize = 2;
+
+/// This long after a time; the last time there is, where that would be later.
+#[must_use]
+pub fn after(time: Timestamp, wait: Duration) -> Timestamp {
+    time.saturating_add(wait).unwrap_or(Timestamp::MAX)
+}

@@ -61,6 +61,28 @@ pub struct Clock {
 /// Worlds to go on with, and what led to each.
 pub type Moves<M> = Vec<(String, M)>;
 
+/// Gathers what an adversary may do in a world, each at the price of one move.
+pub struct Edits<'a, M: Model> {
+    pub world: &'a M,
+    pub moves: Moves<M>,
+    cfg: &'a Cfg,
+}
+
+impl<'a, M: Model> Edits<'a, M> {
+    pub fn new(world: &'a M, cfg: &'a Cfg) -> Self {
+        Self { world, moves: Moves::new(), cfg }
+    }
+
+    /// One move, if it is among those of the search and there is something to do.
+    pub fn add(&mut self, name: &str, label: &str, can: bool, change: impl FnOnce(&mut M)) {
+        if can && self.cfg.may(name) {
+            let mut new = self.world.moved();
+            change(&mut new);
+            self.moves.push((label.to_owned(), new));
+        }
+    }
+}
+
 /// A part of the world in small, as a value.
 pub trait Model: Clone {
     type Pass: Pass<Self>;

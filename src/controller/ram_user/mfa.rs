@@ -11,7 +11,7 @@ use super::UserPass;
 use crate::api::{MfaPhase, MfaState, RamUser, RamUserStatus, Request, SeedSecret, VirtualMfaStatus, annotation};
 use crate::plan::mfa_device;
 use crate::plan::ram_user::{InRam, MfaFacts, MfaMemory, Reset, complete, may_be_gone, replaced};
-use crate::plan::timing::{LATER, READ_LAG};
+use crate::plan::timing::{LATER, READ_LAG, after};
 use crate::plan::{Reason, Verdict};
 use crate::ram::{self, Class, MfaInfo, MfaKind};
 
@@ -51,7 +51,7 @@ impl UserPass<'_> {
     fn mfa_fresh(&self) -> bool {
         let since = self.memory.mfa.as_ref().and_then(|mfa| mfa.since);
         let read = self.read_at.unwrap_or_else(|| self.now());
-        since.is_some_and(|time| read <= time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX))
+        since.is_some_and(|time| read <= after(time, READ_LAG))
     }
 
     /// Where the seed of a device goes.

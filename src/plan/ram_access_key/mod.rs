@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::timing::after;
 use super::{AccountView, Next, Reason, Verdict};
 use crate::api::{KeyState, RamAccessKeySpec, RestartTarget, Why};
 use crate::ram::{AccessKey, KeySources, KeyStatus, LastUsed, Proof};
@@ -328,10 +329,6 @@ pub fn next(seen: &Seen, now: Timestamp) -> Next<Step> {
 
 /// `Ok(None)`: this stage wants nothing.
 type Stage = Result<Option<Step>, Verdict>;
-
-fn after(time: Timestamp, wait: std::time::Duration) -> Timestamp {
-    time.saturating_add(wait).unwrap_or(Timestamp::MAX)
-}
 
 fn before(time: Timestamp, wait: std::time::Duration) -> Timestamp {
     time.saturating_sub(wait).unwrap_or(Timestamp::MIN)

@@ -13,7 +13,7 @@ use super::document::Document;
 use super::marker::Marker;
 use super::ownership::{Elsewhere, Known, Ownership, ownership_by_marker, retaken, surely_gone};
 use super::tenant::{Grants, Thing};
-use super::timing::{LATER, READ_LAG, SOON};
+use super::timing::{LATER, READ_LAG, SOON, after};
 use super::{AccountView, Next, Reason, Verdict, unpaused};
 use crate::api::{Adoption, Management, RamPolicySpec};
 use crate::digest;
@@ -169,6 +169,7 @@ fn live(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
         unpaused(seen.paused)?;
         return Ok(Step::Describe(description));
     }
+    let (young, asked) = (lately_written(seen, now), digest::hex(&[&document.text()]));
     // By meaning: each version is one of five.
     if !Document::parse(&policy.document).is_ok_and(|has| has.same_as(&document)) {
         unpaused(seen.paused)?;
@@ -176,16 +177,13 @@ fn live(seen: &Seen, now: Timestamp) -> Result<Step, Verdict> {
         if seen.memory.adoption.holds() {
             return Err(Verdict::new(Reason::AdoptionPending).about("its document is another one"));
         }
-        if written(seen, &document, now) {
+        if young == Some(&asked) {
             return Err(Verdict::new(Reason::Unsettled).again_in(SOON));
         }
         return Ok(Step::CreateVersion(document.text()));
     }
     // What was written this moment may not show yet, and be another one.
-    let other = |(sha256, time): &(String, Timestamp)| {
-        *sha256 != digest::hex(&[&document.text()]) && now <= time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX)
-    };
-    if seen.memory.written.as_ref().is_some_and(other) {
+    if young.is_some_and(|sha256| *sha256 != asked) {
         return Err(Verdict::new(Reason::Unsettled).again_in(SOON));
     }
     // What exists stays when the tenant is gone; the object says so.
@@ -203,10 +201,10 @@ fn tell(seen: &Seen) -> Result<(), Verdict> {
     }
 }
 
-/// Whether this very document was written so recently that RAM may not show it yet.
-fn written(seen: &Seen, document: &Document, now: Timestamp) -> bool {
-    let last = seen.memory.written.as_ref().filter(|(sha256, _)| *sha256 == digest::hex(&[&document.text()]));
-    last.is_some_and(|(_, time)| now <= time.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX))
+/// The document, by its SHA-256, that was written so recently that RAM may not show it yet.
+fn lately_written(seen: &Seen, now: Timestamp) -> Option<&String> {
+    let (sha256, time) = seen.memory.written.as_ref()?;
+    (now <= after(*time, READ_LAG)).then_some(sha256)
 }
 
 /// The document that is asked for.

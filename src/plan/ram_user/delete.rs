@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::super::timing::{LATER, READ_LAG, SOON};
+use super::super::timing::{LATER, READ_LAG, SOON, after};
 use super::super::{Reason, Verdict};
 use super::{InRam, KeyObject, Ownership, Seen, Step, first_active, login, mfa, whose};
 use crate::plan::marker::Marker;
@@ -67,10 +67,7 @@ fn delete(seen: &Seen, ram: &InRam, now: Timestamp) -> Result<Step, Verdict> {
     }
     wait_for_keys(seen)?;
     let open = seen.key_objects.iter().filter_map(KeyObject::open_until).max();
-    if let Some(until) = open
-        && now <= until.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX)
-    {
-        let end = until.saturating_add(READ_LAG).unwrap_or(Timestamp::MAX);
+    if let Some(end) = open.map(|until| after(until, READ_LAG)).filter(|end| now <= *end) {
         return Err(Verdict::new(Reason::AwaitingWindow).again_at(end, now));
     }
     if let Some(stray) = ram.keys.iter().find(|key| seen.is_stray(&key.id)) {

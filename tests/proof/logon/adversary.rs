@@ -6,24 +6,9 @@ use super::world::{
     Bound, Login, Mark, Mfa, OWN, Obj, Phase, Profile, RUBBISH, Sec, State, Status, User, Want, Who, World,
 };
 use crate::names::{PATIENCE, READ_LAG};
-use crate::search::{Cfg, Model, Moves};
+use crate::search::{Cfg, Edits, Moves};
 
-struct Edits<'a> {
-    world: &'a World,
-    cfg: &'a Cfg,
-    moves: Moves<World>,
-}
-
-impl Edits<'_> {
-    /// One move, if it is among those of the search and there is something to do.
-    fn add(&mut self, name: &str, label: &str, can: bool, change: impl FnOnce(&mut World)) {
-        if can && self.cfg.may(name) {
-            let mut new = self.world.moved();
-            change(&mut new);
-            self.moves.push((label.to_owned(), new));
-        }
-    }
-
+impl Edits<'_, World> {
     fn on_user(&mut self, name: &str, label: &str, can: bool, change: impl FnOnce(&mut User)) {
         self.add(name, label, can, |world| {
             world.changes();
@@ -45,7 +30,7 @@ impl Edits<'_> {
 
 /// Everything that somebody outside may do now, each at the price of one move.
 pub fn edits(world: &World, cfg: &Cfg) -> Moves<World> {
-    let mut edits = Edits { world, cfg, moves: Moves::new() };
+    let mut edits = Edits::new(world, cfg);
     if let Some(user) = world.ram.user {
         login_edits(&mut edits, user);
         device_edits(&mut edits, user);
@@ -67,7 +52,7 @@ pub fn edits(world: &World, cfg: &Cfg) -> Moves<World> {
     edits.moves
 }
 
-fn login_edits(edits: &mut Edits<'_>, user: User) {
+fn login_edits(edits: &mut Edits<'_, World>, user: User) {
     let on = user.login.is_some_and(|profile| profile.on);
     edits.add("login_off", "a person disables log-on", on, |world| {
         world.changes();
@@ -110,7 +95,7 @@ fn noted_login(world: &World) -> bool {
     world.obj.and_then(|object| object.status.login).is_some_and(|note| note.state == State::Enabled)
 }
 
-fn device_edits(edits: &mut Edits<'_>, user: User) {
+fn device_edits(edits: &mut Edits<'_, World>, user: User) {
     edits.add("unbind", "a person unbinds the device", user.mfa.is_some(), |world| {
         world.changes();
         if let Some(user) = &mut world.ram.user {
@@ -129,7 +114,7 @@ fn device_edits(edits: &mut Edits<'_>, user: User) {
     });
 }
 
-fn secret_edits(edits: &mut Edits<'_>) {
+fn secret_edits(edits: &mut Edits<'_, World>) {
     let (password, seed) = (edits.world.password, edits.world.seed);
     edits.add("secret_deleted", "the Secret of the password is deleted", password.is_some(), |world| {
         world.password = None;
@@ -152,7 +137,7 @@ fn secret_edits(edits: &mut Edits<'_>) {
     });
 }
 
-fn object_edits(edits: &mut Edits<'_>, object: &Obj) {
+fn object_edits(edits: &mut Edits<'_, World>, object: &Obj) {
     edits.add("status_lost", "the status is lost", object.status != Status::default(), |world| {
         if let Some(object) = &mut world.obj {
             object.status = Status::default();
@@ -227,7 +212,7 @@ fn delete(world: &mut World) {
 }
 
 /// The same once more.
-fn reapply(edits: &mut Edits<'_>) {
+fn reapply(edits: &mut Edits<'_, World>) {
     let can = !edits.world.ns_term && edits.world.applied.is_some();
     edits.add("reapply", "the RamUser is applied again", can, |world| {
         let uid = world.number();

@@ -4,24 +4,9 @@ use std::collections::BTreeSet;
 
 use super::world::{DENY, Kind, MORE, Mark, ONE, Obj, Status, TWO, Thing, World};
 use crate::names::{PATIENCE, READ_LAG};
-use crate::search::{Cfg, Model, Moves};
+use crate::search::{Cfg, Edits, Moves};
 
-struct Edits<'a> {
-    world: &'a World,
-    cfg: &'a Cfg,
-    moves: Moves<World>,
-}
-
-impl Edits<'_> {
-    /// One move, if it is among those of the search and there is something to do.
-    fn add(&mut self, name: &str, label: &str, can: bool, change: impl FnOnce(&mut World)) {
-        if can && self.cfg.may(name) {
-            let mut new = self.world.moved();
-            change(&mut new);
-            self.moves.push((label.to_owned(), new));
-        }
-    }
-
+impl Edits<'_, World> {
     fn on_thing(&mut self, name: &str, label: &str, can: bool, change: impl FnOnce(&mut Thing)) {
         self.add(name, label, can, |world| {
             world.changes();
@@ -43,7 +28,7 @@ impl Edits<'_> {
 
 /// Everything that somebody outside may do now, each at the price of one move.
 pub fn edits(world: &World, cfg: &Cfg) -> Moves<World> {
-    let mut edits = Edits { world, cfg, moves: Moves::new() };
+    let mut edits = Edits::new(world, cfg);
     if let Some(thing) = &world.ram {
         match world.kind {
             Kind::Policy => version_edits(&mut edits, thing),
@@ -60,7 +45,7 @@ pub fn edits(world: &World, cfg: &Cfg) -> Moves<World> {
     edits.moves
 }
 
-fn version_edits(edits: &mut Edits<'_>, thing: &Thing) {
+fn version_edits(edits: &mut Edits<'_, World>, thing: &Thing) {
     edits.on_thing("version", "a person adds a version", true, |thing| thing.add_version(MORE, false));
     edits.on_thing("version", "a person puts another document in force", true, |thing| thing.add_version(MORE, true));
     edits.on_thing("default", "a person puts the oldest version in force", thing.default != 0, |thing| {
@@ -74,7 +59,7 @@ fn version_edits(edits: &mut Edits<'_>, thing: &Thing) {
     });
 }
 
-fn policy_edits(edits: &mut Edits<'_>, thing: &Thing) {
+fn policy_edits(edits: &mut Edits<'_, World>, thing: &Thing) {
     for policy in [TWO, MORE, DENY] {
         let can = !thing.policies.contains(&policy);
         edits.on_thing("attached", &format!("a person attaches policy {policy}"), can, |thing| {
@@ -86,7 +71,7 @@ fn policy_edits(edits: &mut Edits<'_>, thing: &Thing) {
     });
 }
 
-fn thing_edits(edits: &mut Edits<'_>, thing: &Thing) {
+fn thing_edits(edits: &mut Edits<'_, World>, thing: &Thing) {
     edits.on_thing("unmark", "a person removes the marker", thing.mark != Mark::None, |thing| thing.mark = Mark::None);
     edits.on_thing("ours", "a user of ours has it", !thing.with_ours, |thing| thing.with_ours = true);
     edits.on_thing("others", "somebody else has it", !thing.with_others, |thing| thing.with_others = true);
@@ -108,7 +93,7 @@ fn thing_edits(edits: &mut Edits<'_>, thing: &Thing) {
     });
 }
 
-fn object_edits(edits: &mut Edits<'_>, object: &Obj) {
+fn object_edits(edits: &mut Edits<'_, World>, object: &Obj) {
     let status = object.status;
     edits.on_obj("status_lost", "the status is lost", status != Status::default(), |object| {
         object.status = Status::default();
@@ -139,7 +124,7 @@ fn delete(world: &mut World) {
 }
 
 /// The same once more.
-fn reapply(edits: &mut Edits<'_>) {
+fn reapply(edits: &mut Edits<'_, World>) {
     edits.add("reapply", "the object is applied again", !edits.world.ns_term, |world| {
         let uid = world.number();
         world.obj = Some(Obj::new(uid, world.applied));

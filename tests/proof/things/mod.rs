@@ -68,6 +68,24 @@ fn cfg(name: &'static str, moves: &'static [&'static str]) -> Cfg {
     Cfg { name, moves, modes: MODES, budget: 2, times: 3, fair: 25, ..Cfg::default() }
 }
 
+/// What may happen to a thing from its making to its end.
+const COMING_AND_GOING: &[&str] = &[
+    "crash",
+    "freeze",
+    "unmark",
+    "ours",
+    "others",
+    "others_go",
+    "gone",
+    "replaced",
+    "status_lost",
+    "delete",
+    "ns",
+    "account",
+    "reapply",
+    "retain",
+];
+
 #[test]
 fn a_policy_and_its_versions() {
     let moves = &["crash", "freeze", "spec", "version", "default", "pruned", "status_lost", "grant"];
@@ -78,23 +96,7 @@ fn a_policy_and_its_versions() {
 
 #[test]
 fn a_policy_that_comes_and_goes() {
-    let moves = &[
-        "crash",
-        "freeze",
-        "unmark",
-        "ours",
-        "others",
-        "others_go",
-        "gone",
-        "replaced",
-        "status_lost",
-        "delete",
-        "ns",
-        "account",
-        "reapply",
-        "retain",
-    ];
-    check(Cfg { stale: true, ..cfg("policy: comes and goes", moves) }, start::settled(Kind::Policy));
+    check(Cfg { stale: true, ..cfg("policy: comes and goes", COMING_AND_GOING) }, start::settled(Kind::Policy));
 }
 
 #[test]
@@ -117,23 +119,7 @@ fn a_group_and_its_policies() {
 
 #[test]
 fn a_group_that_comes_and_goes() {
-    let moves = &[
-        "crash",
-        "freeze",
-        "unmark",
-        "ours",
-        "others",
-        "others_go",
-        "gone",
-        "replaced",
-        "status_lost",
-        "delete",
-        "ns",
-        "account",
-        "reapply",
-        "retain",
-    ];
-    check(Cfg { stale: true, ..cfg("group: comes and goes", moves) }, start::settled(Kind::Group));
+    check(Cfg { stale: true, ..cfg("group: comes and goes", COMING_AND_GOING) }, start::settled(Kind::Group));
 }
 
 #[test]
